@@ -1,0 +1,10 @@
+/** The door of the wire room: one protocol a file, parse and emit, all on (bytes, offset, end). */
+export * from './address.ts'
+export * from './arp.ts'
+export * from './byte-order.ts'
+export * from './checksum.ts'
+export * from './ethernet.ts'
+export * from './icmp.ts'
+export * from './ipv4.ts'
+export * from './tcp.ts'
+export * from './udp.ts'
