@@ -77,10 +77,10 @@ export function createIpv4(): Ipv4 {
 }
 
 /**
- * Reads and verifies the header at `offset`; `end` is the end of the frame, which may be padded. Does not touch
- * `into.options`. Returns 0, `ip-truncated`, `ip-version`, `ip-header-length`, `ip-total-length` or `ip-checksum`.
+ * Verifies the header at `offset`; `end` is the end of the frame, which may be padded. Returns 0, `ip-truncated`,
+ * `ip-version`, `ip-header-length`, `ip-total-length` or `ip-checksum`, whichever is found first in this order.
  */
-export function parseIpv4(bytes: Uint8Array, offset: number, end: number, into: Ipv4): DropCode {
+export function verifyIpv4(bytes: Uint8Array, offset: number, end: number): DropCode {
   const room = end - offset
   if (room < IPV4_HEADER_BYTES) return TRUNCATED
   const first = bytes[offset]
@@ -89,10 +89,16 @@ export function parseIpv4(bytes: Uint8Array, offset: number, end: number, into: 
   if (headerBytes < IPV4_HEADER_BYTES || headerBytes > room) return HEADER_LENGTH
   const totalBytes = read16(bytes, offset + 2)
   if (totalBytes < headerBytes || totalBytes > room) return TOTAL_LENGTH
-  if (checksum(bytes, offset, offset + headerBytes) !== 0) return CHECKSUM
+  return checksum(bytes, offset, offset + headerBytes) === 0 ? 0 : CHECKSUM
+}
+
+/** Reads the header at `offset` after `verifyIpv4`, whose codes it returns. Does not touch `into.options`. */
+export function parseIpv4(bytes: Uint8Array, offset: number, end: number, into: Ipv4): DropCode {
+  const reason = verifyIpv4(bytes, offset, end)
+  if (reason !== 0) return reason
   const fragment = read16(bytes, offset + 6)
   into.tos = bytes[offset + 1]
-  into.totalBytes = totalBytes
+  into.totalBytes = read16(bytes, offset + 2)
   into.id = read16(bytes, offset + 4)
   into.dontFragment = (fragment & 0x4000) !== 0
   into.moreFragments = (fragment & 0x2000) !== 0
@@ -101,7 +107,7 @@ export function parseIpv4(bytes: Uint8Array, offset: number, end: number, into: 
   into.protocol = bytes[offset + 9]
   into.source = read32(bytes, offset + 12)
   into.destination = read32(bytes, offset + 16)
-  into.headerBytes = headerBytes
+  into.headerBytes = (bytes[offset] & 15) << 2
   into.checksum = read16(bytes, offset + 10)
   return 0
 }
@@ -140,6 +146,22 @@ export function emitIpv4(bytes: Uint8Array, offset: number, header: Readonly<Ipv
   return end
 }
 
+/** Answers of `nextOption`. */
+export const NO_MORE_OPTIONS = -1
+export const MALFORMED_OPTION = -2
+
+/**
+ * Offset of the first option at or after `at` that is not padding; NO_MORE_OPTIONS, or MALFORMED_OPTION when its
+ * length lies. The next search begins at the offset plus the option's second byte, its whole length.
+ */
+export function nextOption(bytes: Uint8Array, at: number, to: number): number {
+  while (at < to && bytes[at] === OPTION_NO_OPERATION) at++
+  if (at >= to || bytes[at] === OPTION_END) return NO_MORE_OPTIONS
+  if (at + 1 >= to) return MALFORMED_OPTION
+  const length = bytes[at + 1]
+  return length < 2 || length > to - at ? MALFORMED_OPTION : at
+}
+
 /**
  * Calls `visit` for every option in [from, to) with its type, offset and whole length, padding left out. Returns
  * false when the list is malformed, after the options before the fault.
@@ -150,28 +172,30 @@ export function walkOptions(
   to: number,
   visit: (type: number, offset: number, length: number) => void,
 ): boolean {
-  let at = from
-  while (at < to) {
-    const type = bytes[at]
-    if (type === OPTION_END) return true
-    if (type === OPTION_NO_OPERATION) {
-      at++
-      continue
-    }
-    const length = at + 1 < to ? bytes[at + 1] : 0
-    if (length < 2 || length > to - at) return false
-    visit(type, at, length)
-    at += length
-  }
-  return true
+  let at = nextOption(bytes, from, to)
+  for (; at >= 0; at = nextOption(bytes, at + bytes[at + 1], to)) visit(bytes[at], at, bytes[at + 1])
+  return at === NO_MORE_OPTIONS
+}
+
+/** Offset of the first option of `type` in [from, to), -1 where there is none or the list is malformed before it. */
+export function findOption(bytes: Uint8Array, from: number, to: number, type: number): number {
+  let at = nextOption(bytes, from, to)
+  for (; at >= 0; at = nextOption(bytes, at + bytes[at + 1], to)) if (bytes[at] === type) return at
+  return -1
 }
 
 /** Whether the header of `headerBytes` at `offset` carries Router Alert (RFC 2113): the router looks inside. */
 export function hasRouterAlert(bytes: Uint8Array, offset: number, headerBytes: number): boolean {
-  let found = false
-  if (headerBytes > IPV4_HEADER_BYTES)
-    walkOptions(bytes, offset + IPV4_HEADER_BYTES, offset + headerBytes, (type, _at, length) => {
-      if (type === OPTION_ROUTER_ALERT && length === 4) found = true
-    })
-  return found
+  const at = findOption(bytes, offset + IPV4_HEADER_BYTES, offset + headerBytes, OPTION_ROUTER_ALERT)
+  return at >= 0 && bytes[at + 1] === 4
+}
+
+/** Whether the options in [from, to) are well formed and none asks for source routing (RFC 7126 4.3, 4.4). */
+export function optionsAcceptable(bytes: Uint8Array, from: number, to: number): boolean {
+  let at = nextOption(bytes, from, to)
+  for (; at >= 0; at = nextOption(bytes, at + bytes[at + 1], to)) {
+    const type = bytes[at]
+    if (type === OPTION_LOOSE_SOURCE_ROUTE || type === OPTION_STRICT_SOURCE_ROUTE) return false
+  }
+  return at === NO_MORE_OPTIONS
 }
