@@ -53,6 +53,7 @@ export const DROP_REASONS = [
   'tunnel-ecn',
   'tunnel-ttl',
   'tunnel-unreachable',
+  'tunnel-fragmented',
   // policy and upcall
   'policy',
   'no-server',
@@ -68,6 +69,7 @@ export const DROP_REASONS = [
   // messages addressed to the router itself
   'icmp-malformed',
   'icmp-rate-limited',
+  'igmp-malformed',
   'engine-closed',
 ] as const
 
