@@ -19,3 +19,8 @@ export type FrameSink = (
   now: Nanoseconds,
   comment: string,
 ) => void
+
+/** The comment of a frame that went no further: `dropped: ` and the reason. */
+export function dropComment(reason: string): string {
+  return `dropped: ${reason}`
+}

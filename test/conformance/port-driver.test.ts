@@ -1,7 +1,12 @@
 /** The port drivers that need no privilege and no medium of the machine's. */
 
+import { MILLISECOND } from '../../engine/clock.ts'
 import { PacketSlab } from '../../engine/packet.ts'
+import { FaultInjector } from '../../engine/ports/fault-injector.ts'
+import { Impairment } from '../../engine/ports/impairment.ts'
 import { MemoryPort, memoryLink } from '../../engine/ports/memory-link.ts'
+import { Tracer } from '../../engine/ports/tracer.ts'
+import { Random } from '../../engine/random.ts'
 import { describePortDriver, type PortRig } from './port-driver.ts'
 
 const MAC = Uint8Array.of(2, 0, 0, 0, 0, 1)
@@ -48,5 +53,30 @@ function linkRig(): PortRig {
   }
 }
 
+/** A memory port behind a link that delays and paces both ways but loses nothing. */
+function faultyRig(): PortRig {
+  const rig = memoryRig()
+  const random = Random.fromSeed(1)
+  const link = { rateBps: 100_000_000, delayNs: 2 * MILLISECOND, jitterNs: MILLISECOND }
+  const driver = new FaultInjector(rig.driver, {
+    transmit: new Impairment(link, random.fork('transmit')),
+    receive: new Impairment(link, random.fork('receive')),
+  })
+  return { ...rig, driver }
+}
+
+function passingRig(): PortRig {
+  const rig = memoryRig()
+  return { ...rig, driver: new FaultInjector(rig.driver, {}) }
+}
+
+function tracedRig(): PortRig {
+  const rig = memoryRig()
+  return { ...rig, driver: new Tracer(rig.driver, () => {}) }
+}
+
 describePortDriver('memory port', memoryRig)
 describePortDriver('memory link', linkRig)
+describePortDriver('fault injector with delay and rate', faultyRig)
+describePortDriver('fault injector without faults', passingRig)
+describePortDriver('tracer', tracedRig)
