@@ -77,9 +77,14 @@ export class Random {
 
   /** The next 32 bits: 0..2^32 - 1. */
   uint32(): number {
+    return this.int32() >>> 0
+  }
+
+  /** The next 32 bits as a signed integer, which no caller ever needs memory for. */
+  int32(): number {
     const state = this.#state
     const second = state[1]!
-    const result = Math.imul(rotate(Math.imul(second, 5), 7), 9) >>> 0
+    const result = Math.imul(rotate(Math.imul(second, 5), 7), 9)
     state[2]! ^= state[0]!
     state[3]! ^= second
     state[1]! = second ^ state[2]!
@@ -91,8 +96,8 @@ export class Random {
 
   /** Uniform in [0, 1) with 53 bits, from two draws. */
   float(): number {
-    const high = this.uint32() >>> 5
-    return (high * 0x400_0000 + (this.uint32() >>> 6)) / 0x20_0000_0000_0000
+    const high = this.int32() >>> 5
+    return (high * 0x400_0000 + (this.int32() >>> 6)) / 0x20_0000_0000_0000
   }
 
   /** Uniform integer in 0..bound - 1 for a bound up to 2^53; its bias is below bound / 2^53. */

@@ -83,16 +83,19 @@ const BITS_OF_TIME = 8 * SECOND
 
 /** An event of fixed probability, drawn from its own substream; a probability of zero draws nothing. */
 class Chance {
-  readonly #threshold: number
   readonly #random: Random
+  readonly #possible: boolean
+  /** Happens for draws below it: -2^31 .. 2^31. */
+  readonly #threshold: number
 
   constructor(random: Random, probability: number) {
     this.#random = random
-    this.#threshold = probability * 2 ** 32
+    this.#possible = probability > 0
+    this.#threshold = probability * 2 ** 32 - 2 ** 31
   }
 
   happens(): boolean {
-    return this.#threshold > 0 && this.#random.uint32() < this.#threshold
+    return this.#possible && this.#random.int32() < this.#threshold
   }
 }
 

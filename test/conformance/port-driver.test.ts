@@ -5,6 +5,7 @@ import { PacketSlab } from '../../engine/packet.ts'
 import { FaultInjector } from '../../engine/ports/fault-injector.ts'
 import { Impairment } from '../../engine/ports/impairment.ts'
 import { MemoryPort, memoryLink } from '../../engine/ports/memory-link.ts'
+import { PcapPort, type ReplayFrame } from '../../engine/ports/pcap-port.ts'
 import { Tracer } from '../../engine/ports/tracer.ts'
 import { Random } from '../../engine/random.ts'
 import { describePortDriver, type PortRig } from './port-driver.ts'
@@ -75,8 +76,30 @@ function tracedRig(): PortRig {
   return { ...rig, driver: new Tracer(rig.driver, () => {}) }
 }
 
+/** A replay that is fed frame by frame, a millisecond apart. */
+function replayRig(): PortRig {
+  const frames: ReplayFrame[] = []
+  let sent: Uint8Array[] = []
+  const driver = new PcapPort({
+    name: 'replay',
+    mac: MAC,
+    source: () => frames.shift(),
+    record: (_direction, bytes, start, length) => sent.push(bytes.slice(start, start + length)),
+  })
+  return {
+    driver,
+    offer: (bytes) => void frames.push({ timeNs: frames.length * MILLISECOND, bytes: bytes.slice() }),
+    taken: () => {
+      const taken = sent
+      sent = []
+      return taken
+    },
+  }
+}
+
 describePortDriver('memory port', memoryRig)
 describePortDriver('memory link', linkRig)
 describePortDriver('fault injector with delay and rate', faultyRig)
 describePortDriver('fault injector without faults', passingRig)
 describePortDriver('tracer', tracedRig)
+describePortDriver('capture file', replayRig, { noLinkState: 'a file is always there' })

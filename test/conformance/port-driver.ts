@@ -386,8 +386,11 @@ function describeLinkState({ bench, slab }: SuiteContext, noLinkState: string | 
 
 function describeClose({ bench, slab }: SuiteContext): void {
   describe('when it is closed', () => {
-    it('is down, receives and sends nothing, and can be closed again', () => {
+    it('is down, forgets what it holds, sends nothing, and can be closed again', async () => {
       const { driver, now } = bench()
+      await bench().offer([testFrame(1, 100), testFrame(2, 100)])
+      driver.receive(slab(), new Int32Array(1), 1, now)
+      bench().transmit(slab(), testFrame(3, 100))
       driver.close()
       driver.close()
       expect(driver.up).to.equal(false)

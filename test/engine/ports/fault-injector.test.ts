@@ -174,16 +174,23 @@ describe('FaultInjector', () => {
   })
 
   describe('when the inner driver is not ready', () => {
-    it('waits for it and says until when', () => {
-      const slow = new Rig({ rateBps: 8_000_000 })
-      const outer = new FaultInjector(slow.injector, {
-        transmit: new Impairment({ delayNs: 10 }, Random.fromSeed(1)),
-      })
+    function play(poll: (outer: FaultInjector, now: Nanoseconds) => Nanoseconds): Nanoseconds[] {
+      const slow = new Rig({ rateBps: 8_000_000, queueBytes: 0 })
+      const delay = new Impairment({ delayNs: 10 }, Random.fromSeed(1))
+      const outer = new FaultInjector(slow.injector, { transmit: delay })
       const packet = slow.slab.load(frameOf(1000))
       for (let each = 0; each < 3; each++) outer.transmit(slow.slab, packet, 0)
-      let at = outer.pollAt(0)
-      for (; at !== NEVER; at = outer.pollAt(at)) outer.receive(slow.slab, new Int32Array(4), 4, at)
-      expect(times(slow.sent)).to.deep.equal([1_000_010, 2_000_010, 3_000_010])
+      for (let at = poll(outer, 0); at < 5 * MILLISECOND; at = poll(outer, at))
+        outer.receive(slow.slab, new Int32Array(4), 4, at)
+      return times(slow.sent)
+    }
+
+    it('says until when it waits for it', () => {
+      expect(play((outer, now) => outer.pollAt(now))).to.deep.equal([1_000_010, 2_000_010, 3_000_010])
+    })
+
+    it('loses nothing when it is polled early', () => {
+      expect(play((_outer, now) => now + 10)).to.deep.equal([1_000_010, 2_000_010, 3_000_010])
     })
   })
 
