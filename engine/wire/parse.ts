@@ -1,8 +1,8 @@
 /**
  * The data path's parser: from a frame in the slab to the packet's state words. The one idea: what every later
- * stage asks (offsets, flags, flow key) is read once, as integers. Nearly all packets are plain TCP or UDP behind
- * an aligned 20-byte header: those are read as words here; whatever is unusual is left to `parseCarefully`, which
- * alone refuses packets and gives the same answers for the usual ones.
+ * stage asks (offsets, flags, flow key) is read once, as integers. Nearly all packets are plain TCP, UDP or
+ * IP-in-IP behind an aligned 20-byte header: those are read as words here; whatever is unusual is left to
+ * `parseCarefully`, which alone refuses packets and gives the same answers for the usual ones.
  */
 import { type DropCode, dropCode } from '../drop-reason.ts'
 import type { PacketSlab } from '../packet.ts'
@@ -18,7 +18,7 @@ const { START, LENGTH, NETWORK, TRANSPORT, FLAGS, META_SHIFT, FLAG_MULTICAST } =
 const { KEY_SOURCE, KEY_DESTINATION, KEY_PORTS, KEY_PROTOCOL } = slabWords
 const { ETHER_TYPE_IPV4, ETHER_TYPE_VLAN, ETHER_TYPE_SERVICE_VLAN } = ethernet
 const { ETHERNET_HEADER_BYTES, VLAN_TAG_BYTES } = ethernet
-const { PROTOCOL_TCP, PROTOCOL_UDP } = protocols
+const { PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_IP_IN_IP } = protocols
 const { PARSED_FLAGS } = careful
 
 const FRAME_TRUNCATED = dropCode('frame-truncated')
@@ -92,7 +92,7 @@ export function parseNetwork(slab: PacketSlab, packet: number): DropCode {
   if (
     (first & 255) !== 0x45 ||
     (sum & 0xffff) + (sum >>> 16) !== 0xffff ||
-    (protocol !== PROTOCOL_TCP && protocol !== PROTOCOL_UDP) ||
+    (protocol !== PROTOCOL_TCP && protocol !== PROTOCOL_UDP && protocol !== PROTOCOL_IP_IN_IP) ||
     totalBytes < 40 ||
     totalBytes > room ||
     (second & 0xff3f0000) !== 0 ||
@@ -112,7 +112,7 @@ export function parseNetwork(slab: PacketSlab, packet: number): DropCode {
   meta[at + FLAGS] = flags
   meta[at + KEY_SOURCE] = swap(source)
   meta[at + KEY_DESTINATION] = swap(destination)
-  meta[at + KEY_PORTS] = swap(words[index + 5])
+  meta[at + KEY_PORTS] = protocol === PROTOCOL_IP_IN_IP ? 0 : swap(words[index + 5])
   meta[at + KEY_PROTOCOL] = protocol
   return 0
 }
