@@ -56,10 +56,8 @@ const FRAGMENTATION_NEEDED = dropCode('fragmentation-needed')
 
 /** Version 4 and five words of header. */
 const VERSION_AND_LENGTH = 0x45
-/** DF as the third byte of the header's second word. */
-const DONT_FRAGMENT = 0x40
-
-const LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
+/** DF in the header's second word, read little-endian. */
+export const DONT_FRAGMENT = 0x400000
 
 /** The four bytes of an address as the machine reads them in a header (little-endian, like the words below). */
 export function addressWord(address: number): number {
@@ -92,58 +90,56 @@ export function encapsulate(
 ): number {
   const meta = slab.meta
   const at = packet << META_SHIFT
+  if ((meta[at + NETWORK] & 3) !== 0) align(slab, packet)
   const network = meta[at + NETWORK]
-  const bytes = slab.bytes
+  const outer = network - IPV4_HEADER_BYTES
+  const frames = slab.words
+  const header = network >>> 2
   const words = state.words
   const record = tunnel << TUNNEL_SHIFT
-  const sourceWord =
-    LITTLE_ENDIAN && (network & 3) === 0 ? slab.words[(network >>> 2) + 3] | 0 : readWord(bytes, network + 12)
-  const outer = network - IPV4_HEADER_BYTES
-
-  if (bytes[network + 8] === 0) return TTL
-  if (sourceWord === words[record + DESTINATION_WORD]) return RECURSION
+  const source = frames[header + 3] | 0
+  if ((frames[header + 2] & 0xff) === 0) return TTL
+  if (source === words[record + DESTINATION_WORD]) return RECURSION
   // Section 3.2 speaks of datagrams that arrive; what the router itself says may go through a tunnel.
-  if (meta[at + IN_PORT] !== ORIGINATED && state.own.has(addressWord(sourceWord))) return RECURSION
+  if (meta[at + IN_PORT] !== ORIGINATED && state.own.has(addressWord(source))) return RECURSION
   // Headers nested so deeply that the headroom is used up are a loop of tunnels.
   if (outer - ETHERNET_HEADER_BYTES < packet * slab.stride) return RECURSION
 
-  const dontFragment = bytes[network + 6] & DONT_FRAGMENT
-  const totalBytes = ((bytes[network + 2] << 8) | bytes[network + 3]) + IPV4_HEADER_BYTES
+  const inner = frames[header] | 0
+  const totalBytes = (((inner >>> 8) & 0xff00) | (inner >>> 24)) + IPV4_HEADER_BYTES
+  const dontFragment = frames[header + 1] & DONT_FRAGMENT
   if (totalBytes > words[record + MTU] && totalBytes > currentMtu(state, tunnel, now))
     return dontFragment === 0 ? NEEDS_FRAGMENTS : FRAGMENTATION_NEEDED
 
-  const first =
-    VERSION_AND_LENGTH | (bytes[network + 1] << 8) | ((totalBytes >>> 8) << 16) | (totalBytes << 24)
   const identification = words[record + IDENTIFICATION]
-  const outerDontFragment = state.alwaysDontFragment ? DONT_FRAGMENT : dontFragment
   words[record + IDENTIFICATION] = (identification + 1) & 0xffff
-  let sum = words[record + OUTER_SUM] + (first & 0xffff) + (first >>> 16)
-  sum += identification + outerDontFragment
+  const first = VERSION_AND_LENGTH | (inner & 0xff00) | ((totalBytes & 0xff00) << 8) | (totalBytes << 24)
+  const second = identification | dontFragment | state.outerFlags
+  let sum = words[record + OUTER_SUM] + (first & 0xffff) + (first >>> 16) + identification + (second >>> 16)
   sum = (sum & 0xffff) + (sum >>> 16)
   sum = (sum & 0xffff) + (sum >>> 16)
-  const second = identification | (outerDontFragment << 16)
-  const third = words[record + TTL_PROTOCOL] | ((~sum & 0xffff) << 16)
-
-  if (LITTLE_ENDIAN && (outer & 3) === 0) {
-    const frames = slab.words
-    const word = outer >>> 2
-    frames[word] = first
-    frames[word + 1] = second
-    frames[word + 2] = third
-    frames[word + 3] = words[record + SOURCE_WORD]
-    frames[word + 4] = words[record + DESTINATION_WORD]
-  } else {
-    writeWord(bytes, outer, first)
-    writeWord(bytes, outer + 4, second)
-    writeWord(bytes, outer + 8, third)
-    writeWord(bytes, outer + 12, words[record + SOURCE_WORD])
-    writeWord(bytes, outer + 16, words[record + DESTINATION_WORD])
-  }
+  frames[header - 5] = first
+  frames[header - 4] = second
+  frames[header - 3] = words[record + TTL_PROTOCOL] | ((~sum & 0xffff) << 16)
+  frames[header - 2] = words[record + SOURCE_WORD]
+  frames[header - 1] = words[record + DESTINATION_WORD]
   meta[at + START] = outer - ETHERNET_HEADER_BYTES
   meta[at + LENGTH] = totalBytes + ETHERNET_HEADER_BYTES
   meta[at + NETWORK] = outer
   meta[at + TRANSPORT] = network
   return 0
+}
+
+/** Moves a datagram down to the next multiple of four: frames of a strange header length are rare. */
+function align(slab: PacketSlab, packet: number): void {
+  const meta = slab.meta
+  const at = packet << META_SHIFT
+  const network = meta[at + NETWORK]
+  const by = network & 3
+  slab.bytes.copyWithin(network - by, network, meta[at + START] + meta[at + LENGTH])
+  meta[at + START] -= by
+  meta[at + NETWORK] -= by
+  meta[at + TRANSPORT] -= by
 }
 
 /**
@@ -180,15 +176,4 @@ export function decapsulate(slab: PacketSlab, packet: number): DropCode {
   meta[at + NETWORK] = inner
   meta[at + TRANSPORT] = inner + headerBytes
   return 0
-}
-
-function readWord(bytes: Uint8Array, offset: number): number {
-  return bytes[offset] | (bytes[offset + 1] << 8) | (bytes[offset + 2] << 16) | (bytes[offset + 3] << 24)
-}
-
-function writeWord(bytes: Uint8Array, offset: number, word: number): void {
-  bytes[offset] = word
-  bytes[offset + 1] = word >>> 8
-  bytes[offset + 2] = word >>> 16
-  bytes[offset + 3] = word >>> 24
 }

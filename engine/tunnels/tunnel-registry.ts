@@ -40,7 +40,10 @@ export class TunnelRegistry {
   readonly #state: TunnelState
   readonly #limit: number
   readonly #seed: number
+  /** Odd, from the seed. */
+  readonly #spread: number
   #buckets = new Int32Array(0)
+  #shift = 0
   #free = NONE
   #used = 0
 
@@ -48,6 +51,7 @@ export class TunnelRegistry {
     this.#state = state
     this.#limit = limit
     this.#seed = seed
+    this.#spread = Math.imul(seed, 0x85ebca6b) | 1
   }
 
   /** Tunnels that have a number, closed ones that are still in use included. */
@@ -143,8 +147,9 @@ export class TunnelRegistry {
     return numbers
   }
 
+  /** Multiplicative: packets choose what is looked up, but only the control chooses what is there to collide. */
   #bucket(source: number, destination: number): number {
-    return hashFlowKey(source, destination, 0, PROTOCOL_IP_IN_IP, this.#seed) & (this.#buckets.length - 1)
+    return Math.imul(Math.imul(source, this.#spread) ^ destination, 0x9e3779b1) >>> this.#shift
   }
 
   #like(tunnel: number, source: number, destination: number): number {
@@ -174,6 +179,7 @@ export class TunnelRegistry {
       this.#free = tunnel
     }
     this.#buckets = new Int32Array(after * 2).fill(NONE)
+    this.#shift = 1 + Math.clz32(after * 2)
     for (let tunnel = 0; tunnel < before; tunnel++) this.#link(tunnel)
   }
 

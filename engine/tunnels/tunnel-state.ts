@@ -68,13 +68,13 @@ export class TunnelState {
   readonly own: AddressSet
   /** No report lowers a tunnel's MTU below this, in bytes. */
   readonly leastMtuBytes: number
-  /** Whether every outer header has DF, rather than those whose inner has (RFC 2003 5.1). */
-  readonly alwaysDontFragment: boolean
+  /** What every outer header has in its second word, besides the DF of its inner one (RFC 2003 5.1). */
+  readonly outerFlags: number
 
-  constructor(own: AddressSet, leastMtuBytes: number, alwaysDontFragment: boolean) {
+  constructor(own: AddressSet, leastMtuBytes: number, outerFlags: number) {
     this.own = own
     this.leastMtuBytes = leastMtuBytes
-    this.alwaysDontFragment = alwaysDontFragment
+    this.outerFlags = outerFlags
   }
 
   /** Tunnels for which there is room. */

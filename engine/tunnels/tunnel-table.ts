@@ -15,7 +15,7 @@ import { formatIpv4Address } from '../wire/address.ts'
 import { read32 } from '../wire/byte-order.ts'
 import { ETHERNET_HEADER_BYTES } from '../wire/ethernet.ts'
 import type { AddressSet } from './address-set.ts'
-import { decapsulate, encapsulate, IP_IN_IP_OVERHEAD_BYTES } from './ip-in-ip.ts'
+import { DONT_FRAGMENT, decapsulate, encapsulate, IP_IN_IP_OVERHEAD_BYTES } from './ip-in-ip.ts'
 import { redirect } from './mac-rewrite.ts'
 import type { TunnelRequest } from './tunnel.ts'
 import { TUNNEL_LIMIT, TunnelRegistry } from './tunnel-registry.ts'
@@ -106,7 +106,7 @@ export class TunnelTable {
         `expected ${LEAST_MTU_BYTES}..65535, got ${leastMtuBytes}`,
         'leastMtuBytes',
       )
-    this.#state = new TunnelState(own, leastMtuBytes, alwaysDontFragment)
+    this.#state = new TunnelState(own, leastMtuBytes, alwaysDontFragment ? DONT_FRAGMENT : 0)
     this.#registry = new TunnelRegistry(this.#state, limit, seed)
     this.#peers = peers
   }
