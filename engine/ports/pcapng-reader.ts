@@ -192,5 +192,5 @@ function eachOption(
 
 /** UTF-8 text; invalid sequences become replacement characters. */
 function text(bytes: Uint8Array, at: number, length: number): string {
-  return new TextDecoder().decode(bytes.subarray(at, at + length))
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes.subarray(at, at + length))
 }

@@ -164,7 +164,7 @@ function parseIcmpKey(slab: PacketSlab, at: number, message: number, end: number
     return
   }
   const quote = message + 8
-  if (!isIcmpError(type) || end - quote < 28 || bytes[quote] >>> 4 !== 4) return
+  if (!isIcmpError(type) || end - quote < 20 || bytes[quote] >>> 4 !== 4) return
   const headerBytes = (bytes[quote] & 15) << 2
   const transport = quote + headerBytes
   if (headerBytes < 20 || end - transport < 8) return

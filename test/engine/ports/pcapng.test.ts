@@ -267,6 +267,8 @@ describe('capture files', () => {
       ['an interface that was not described', packetAt + 8, 1, packetAt + 8],
       ['the greatest interface', packetAt + 8, 0xffffffff, packetAt + 8],
       ['more bytes than the block holds', packetAt + 20, 0xffffffff, packetAt + 20],
+      ['one byte more than the block holds', packetAt + 20, good.length - packetAt - 31, packetAt + 20],
+      ['an option one byte longer than its block', good.length - 16, 0x00090002, good.length - 16],
       ['an option longer than its block', packetAt + 40, 0xffff0001, packetAt + 40],
       ['no byte order mark', 8, 0, 8],
       ['another version', 12, 2, 12],

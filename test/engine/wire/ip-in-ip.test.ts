@@ -27,7 +27,8 @@ describe('ip-in-ip', () => {
         (fields, payloadBytes, source, destination, ttl, id) => {
           const totalBytes = ipv4HeaderBytes(fields.options) + payloadBytes
           const bytes = new Uint8Array(256)
-          emitIpv4(bytes, 40, { ...fields, totalBytes })
+          // A fragment goes in as it is; the outer packet is whole.
+          emitIpv4(bytes, 40, { ...fields, totalBytes, moreFragments: true, fragmentOffset: 8 })
           const inner = bytes.slice(40)
           expect(emitOuterHeader(bytes, 20, 40, source, destination, ttl, id)).to.equal(40)
           expect(bytes.slice(40)).to.deep.equal(inner)

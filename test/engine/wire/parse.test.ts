@@ -127,7 +127,7 @@ function tcpBody(flags: number, fromPort = 40_000, toPort = 80): Uint8Array {
   return bytes
 }
 
-function udpBody(fromPort = 40_000, toPort = 53, payload = EIGHT): Uint8Array {
+function udpBody(fromPort = 40_000, toPort = 53, payload = new Uint8Array(20)): Uint8Array {
   const bytes = new Uint8Array(8 + payload.length)
   emitUdp(bytes, 0, CLIENT, SERVICE, fromPort, toPort, payload)
   return bytes
@@ -232,6 +232,8 @@ describe('parsePacket', () => {
       expect(typeOf(frameAround(EIGHT, -1, ETHER_TYPE_ARP))).to.equal(ETHER_TYPE_ARP)
       expect(typeOf(frameAround(EIGHT, 5, ETHER_TYPE_MPLS))).to.equal(ETHER_TYPE_MPLS)
       expect(typeOf(frameAround(EIGHT, 5).subarray(0, 17))).to.equal(-1)
+      const thrice = Uint8Array.of(...MAC, ...MAC, 0x81, 0, 0, 1, 0x81, 0, 0, 2, 0x81, 0, 0, 3, 8, 0)
+      expect(typeOf(thrice)).to.equal(ETHER_TYPE_VLAN)
       expect(typeOf(new Uint8Array(13))).to.equal(-1)
       const packet = slab.load(frameAround(EIGHT, 5, ETHER_TYPE_ARP))
       etherTypeOf(slab, packet)
@@ -355,6 +357,14 @@ describe('parsePacket', () => {
         })
     })
 
+    it('is known as one at any length', () => {
+      for (const bytes of [8, 24, 64, 512])
+        for (const step of [parsePacket, carefully]) {
+          const frame = frameAround(packetOf({ protocol: 17, moreFragments: true }, new Uint8Array(bytes)))
+          expect(outcome(frame, step).flags, `${bytes}`).to.equal(FLAG_FRAGMENT)
+        }
+    })
+
     it('keeps multicast beside the fragment flags', () => {
       const { flags } = fragment({ destination: GROUP, fragmentOffset: 8 }, 8)
       expect(flags).to.equal(FLAG_MULTICAST | FLAG_FRAGMENT | FLAG_LATER_FRAGMENT)
@@ -451,6 +461,10 @@ describe('parsePacket', () => {
       const own = { reason: 'none', flags: 0, key: 'icmp 10.9.9.9 > 198.51.100.7 id 0' } as const
       for (let length = 0; length < 28; length++)
         expect(error(3, quote.subarray(0, length)), `${length}`).to.include(own)
+      const withOptions = packetOf({ protocol: 6, options: ROUTER_ALERT }, tcpBody(16))
+      for (let length = 0; length < 32; length++)
+        expect(error(3, withOptions.subarray(0, length))).to.include(own)
+      expect(error(3, withOptions.subarray(0, 32)).flags).to.equal(FLAG_RELATED)
       for (const first of [0x65, 0x44, 0x4f]) {
         const changed = Uint8Array.from(quote.subarray(0, 28))
         changed[0] = first
