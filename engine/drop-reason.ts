@@ -34,6 +34,8 @@ export const DROP_REASONS = [
   'fragment-malformed',
   'fragment-unknown',
   'fragment-table-full',
+  'fragment-unsupported',
+  'fragment-expired',
   // transport
   'transport-truncated',
   // forwarding
