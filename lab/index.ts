@@ -1,0 +1,24 @@
+/** The door of the lab: lab files, backends, reports, drawings. */
+export {
+  BACKEND_NAMES,
+  type Backend,
+  type BackendName,
+  type BackendRegistry,
+  BackendUnavailableError,
+  type Capabilities,
+  checkBackend,
+  checkEnds,
+  type DownResult,
+  type Progress,
+  type Refusal,
+  type RunOptions,
+} from './backend.ts'
+export { backends } from './backends.ts'
+export { completeReport, type Expectation, isSuccess, judge, parseExpectation } from './expectation.ts'
+export { FEATURES, type Feature, type FeatureUse, featuresOf } from './features.ts'
+export * from './file/index.ts'
+export { drawGraph, GRAPH_FORMATS, type GraphFormat } from './graph.ts'
+export * from './report.ts'
+export { keepLabUp, type RunRequest, runLab } from './run.ts'
+export { summarize } from './summary.ts'
+export { formatBytes, formatCount, formatMilliseconds, formatTable, type Paint, PLAIN } from './table.ts'

@@ -1,0 +1,58 @@
+/**
+ * One run of a lab on a backend, from the checked file to the finished report. The one idea: what every caller needs
+ * (the command, the showcase, scenarios) in the one right order: can the backend honour it, does it end, run, judge.
+ */
+import { mkdir } from 'node:fs/promises'
+import { type Backend, checkBackend, checkEnds, type Progress } from './backend.ts'
+import { completeReport } from './expectation.ts'
+import type { LabFile } from './file/index.ts'
+import type { Report } from './report.ts'
+
+export interface RunRequest {
+  /** Folder for captures; made when it is not there. */
+  readonly captureFolder?: string | undefined
+  readonly onProgress?: (progress: Progress) => void
+  /** Ends the run early; default: never. */
+  readonly signal?: AbortSignal
+  /** Monotonic milliseconds, for `wall.seconds`. */
+  readonly clock?: () => number
+}
+
+/**
+ * Runs a lab to its end, as fast as the backend can.
+ * @throws LabFileError when the backend cannot honour the file, or the lab would never end
+ */
+export async function runLab(labFile: LabFile, backend: Backend, request: RunRequest = {}): Promise<Report> {
+  checkBackend(labFile, backend)
+  checkEnds(labFile)
+  return await carryOut('run', labFile, backend, request)
+}
+
+/**
+ * Runs a lab paced by the wall clock until its end or until `signal` is aborted.
+ * @throws LabFileError when the backend cannot honour the file
+ */
+export async function keepLabUp(
+  labFile: LabFile,
+  backend: Backend,
+  request: RunRequest = {},
+): Promise<Report> {
+  checkBackend(labFile, backend)
+  return await carryOut('up', labFile, backend, request)
+}
+
+async function carryOut(
+  how: 'run' | 'up',
+  { lab }: LabFile,
+  backend: Backend,
+  request: RunRequest,
+): Promise<Report> {
+  const { captureFolder, onProgress = () => {}, clock = () => performance.now() } = request
+  const signal = request.signal ?? new AbortController().signal
+  signal.throwIfAborted()
+  if (captureFolder !== undefined) await mkdir(captureFolder, { recursive: true })
+  const startMs = clock()
+  const measured = await backend[how](lab, { captureFolder, onProgress, signal })
+  const seconds = (clock() - startMs) / 1000
+  return completeReport({ ...measured, wall: { ...measured.wall, seconds } }, lab.expectations)
+}
