@@ -1,0 +1,51 @@
+/** `pronto help` and `pronto version`. */
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Command, DONE } from '../command.ts'
+import { commandHelp, describeCommand, tableHelp } from '../help.ts'
+import { findCommand, nextWords } from '../parse.ts'
+
+/** @param commands gives the whole table, this command included */
+export function helpCommand(commands: () => readonly Command[]): Command {
+  return {
+    words: ['help'],
+    summary: 'Tell what there is, or how a command is used',
+    parameters: [
+      { name: 'COMMAND', describes: 'a word or two of a command', optional: true },
+      { name: 'WORD', describes: "the command's second word", optional: true },
+    ],
+    options: {},
+    run(call) {
+      const words = call.arguments
+      const group = commands().filter((each) => words.every((word, index) => each.words[index] === word))
+      if (words.length > 0 && nextWords(words, commands()).length === 0) {
+        const { command } = findCommand(words, commands())
+        if (call.json) call.terminal.printJson(describeCommand(command))
+        else call.terminal.print(...commandHelp(command))
+      } else if (call.json) call.terminal.printJson({ commands: group.map(describeCommand) })
+      else call.terminal.print(...tableHelp(group))
+      return DONE
+    },
+  }
+}
+
+export const versionCommand: Command = {
+  words: ['version'],
+  summary: 'Tell the version of pronto and of the runtime that runs it',
+  parameters: [],
+  options: {},
+  run(call) {
+    const { name, version } = ownManifest()
+    if (call.json) call.terminal.printJson({ name, version, node: process.version })
+    else call.terminal.print(`${name} ${version} on Node ${process.version}`)
+    return DONE
+  },
+}
+
+/** This package's own package.json: the nearest above this file, in a clone and when built. */
+function ownManifest(): { name: string; version: string } {
+  let folder = dirname(fileURLToPath(import.meta.url))
+  while (!existsSync(join(folder, 'package.json')) && folder !== dirname(folder)) folder = dirname(folder)
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { name: string; version: string }
+}

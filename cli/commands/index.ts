@@ -1,0 +1,16 @@
+/** The command table: one line a command, in the order in which help shows them. */
+import type { Command } from '../command.ts'
+import { helpCommand, versionCommand } from './about.ts'
+import { labDown, labGraph, labSchemaCommand, labValidate } from './lab.ts'
+import { labRun, labUp } from './lab-run.ts'
+
+export const commands: readonly Command[] = [
+  labValidate,
+  labRun,
+  labUp,
+  labDown,
+  labGraph,
+  labSchemaCommand,
+  helpCommand(() => commands),
+  versionCommand,
+]
