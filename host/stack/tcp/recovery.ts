@@ -78,12 +78,15 @@ export function recoveryProgress(block: ControlBlock, bytes: number, flight: num
   if (flight * 2 >= congestion.window) congestion.acknowledged(bytes)
 }
 
-/** The retransmission arrived and the next hole shows: what lies there was overtaken by a whole round trip. */
+/**
+ * The first hole is filled and the next one shows. Without selective acknowledgments it was overtaken by the
+ * retransmission (RFC 6582); with them, what was received above it is the evidence.
+ */
 function partialAck(block: ControlBlock, bytes: number): void {
-  const { scoreboard, congestion } = block
+  const { scoreboard, congestion, sndUna } = block
   if (!block.sack) congestion.deflate(bytes)
-  if (before(block.sndUna, block.retransmitted)) return
-  if (!scoreboard.findHole(block.sndUna, block.recoveryPoint)) return
+  if (before(sndUna, block.retransmitted) || (block.sack && scoreboard.length === 0)) return
+  if (!scoreboard.findHole(sndUna, block.recoveryPoint)) return
   const length = distance(scoreboard.holeStart, scoreboard.holeEnd)
   block.retransmitted = retransmit(block, scoreboard.holeStart, length, block.sack ? 'sack' : 'fast')
 }
