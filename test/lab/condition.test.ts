@@ -26,6 +26,9 @@ describe('conditions', () => {
     ['== running', 'running'],
     ['== "two words"', 'two words'],
     ["!= 'a'", 'b'],
+    ['== ""', ''],
+    ['between 3 and 3', 3],
+    ['approx 5 +- 0', 5],
     ['== "5"', '5'],
   ]
   for (const [text, value] of met)
@@ -41,6 +44,7 @@ describe('conditions', () => {
     ['!= 0', 'x'],
     ['!= 0', undefined],
     ['< 5', 5],
+    ['> 5', 5],
     ['> 5', Number.NaN],
     ['>= 0', null],
     ['>= 0', []],
@@ -65,6 +69,8 @@ describe('conditions', () => {
     '< true',
     '> abc',
     '== "a',
+    '== "a"b"',
+    '== "a\\n"',
     '== two words',
     '== 5 6',
     '5 <',

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { describe, it } from 'mocha'
-import { checkEnds, loadLabFile, parseLabFile } from '../../lab/index.ts'
+import { loadLabFile, parseLabFile } from '../../lab/index.ts'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
 const examples = readdirSync(join(root, 'examples')).filter((name) => name.endsWith('.yaml'))
@@ -14,11 +14,8 @@ describe('examples', () => {
   })
 
   for (const name of examples)
-    it(`has ${name} as a lab that ends and expects something`, () => {
-      const labFile = loadLabFile(join(root, 'examples', name))
-      checkEnds(labFile)
-      expect(labFile.lab.name).to.equal(name.replace('.yaml', ''))
-      expect(labFile.lab.expectations).to.not.have.length(0)
+    it(`has ${name} as a lab of that name`, () => {
+      expect(loadLabFile(join(root, 'examples', name)).lab.name).to.equal(name.replace('.yaml', ''))
     })
 })
 

@@ -98,6 +98,9 @@ describe('judge', () => {
       expect(judged('routers.r1.packets.droped.policy', '== 0')).to.include({ met: false })
       expect(judged('routers.r1.packets.dropped.policy.x', '== 0')).to.include({ met: false })
       expect(judged('clients.c1[3].failed', '== 0')).to.include({ met: false })
+      expect(judged('clients.c1[0].latencyMs.p75', '== 0')).to.include({ met: false })
+      expect(judged('routers.r1.classes.eth0.voice', '== 0')).to.include({ met: false })
+      expect(judged('routers.r1.plugins[0].dropped', '== 0')).to.include({ met: false })
     })
 
     it('finds no inherited property', () => {

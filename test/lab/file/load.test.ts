@@ -132,6 +132,14 @@ describe('parseLabFile', () => {
       ])
     })
 
+    it('takes both addresses of a link of two', () => {
+      const text = SAMPLE.replaceAll('10.0.2.1', '10.0.2.4')
+        .replaceAll('10.0.2.2', '10.0.2.5')
+        .replaceAll('10.0.2.4/24', '10.0.2.4/31')
+        .replaceAll('10.0.2.5/24', '10.0.2.5/31')
+      expect(refusalOf(text)).to.equal('')
+    })
+
     it('puts events in the order in which they happen', () => {
       const events = `events:
   - { at: 9s, recover: s1 }

@@ -116,6 +116,12 @@ describe('resolvePolicy', () => {
       expect(classesOf(text).map(({ name }) => name)).to.deep.equal(['a', 'b', 'c', 'd'])
     })
 
+    it('finds a parent on the same port or on all ports', () => {
+      const text =
+        '{ name: b, weight: 1, port: eth1, parent: a }, { name: a, weight: 1, port: eth1 }, { name: d, weight: 1, port: eth0, parent: c }, { name: c, weight: 1 }'
+      expect(classesOf(text).map(({ name }) => name)).to.deep.equal(['a', 'b', 'c', 'd'])
+    })
+
     it('keeps weight, ceiling and limits', () => {
       const text =
         '{ name: a, port: eth1, weight: 2.5, ceiling: 10Mbps, burst: 15k, limit: { packets: 100, bytes: 150k }, discard: codel }'

@@ -261,6 +261,16 @@ lab.yaml:11:58: nodes.r1.addresses.eth1[1]: 10.0.1.0/25 overlaps 10.0.1.0/24 at 
     'lab.yaml:19:21: nodes.s1.virtualHosts[0]: 10.0.0.0/15 contains the address 10.0.1.1 of r1:eth0',
   ],
   [
+    'an interface that is the whole virtual host',
+    changed('virtualHosts: [ 198.18.0.0/15 ]', 'virtualHosts: [ 10.0.1.1/32 ]'),
+    'lab.yaml:19:21: nodes.s1.virtualHosts[0]: 10.0.1.1/32 contains the address 10.0.1.1 of r1:eth0',
+  ],
+  [
+    'an interface at the end of a virtual host',
+    changed('virtualHosts: [ 198.18.0.0/15 ]', 'virtualHosts: [ 10.0.1.0/31 ]'),
+    'lab.yaml:19:21: nodes.s1.virtualHosts[0]: 10.0.1.0/31 contains the address 10.0.1.1 of r1:eth0',
+  ],
+  [
     'a virtual host twice',
     changed('virtualHosts: [ 198.18.0.0/15 ]', 'virtualHosts: [ 198.18.0.0/15, 198.19.0.0/15 ]'),
     'lab.yaml:19:36: nodes.s1.virtualHosts[1]: 198.18.0.0/15 is already given',
@@ -358,6 +368,19 @@ const POLICIES: readonly Row[] = [
     classes('{ name: a, weight: 1, parent: b }, { name: b, weight: 1, parent: a }'),
     `lab.yaml:14:48: nodes.r1.policy.classes[0].parent: a is below itself
 lab.yaml:14:83: nodes.r1.policy.classes[1].parent: b is below itself`,
+  ],
+  [
+    'a class on a port that is not there',
+    classes('{ name: a, weight: 1, port: eth9 }'),
+    'lab.yaml:14:46: nodes.r1.policy.classes[0].port: no port eth9; did you mean eth0?',
+  ],
+  [
+    'packets queued in a class that has classes below it',
+    changed(
+      POLICY,
+      'classes: [ { name: a, weight: 1 }, { name: b, weight: 1, parent: a } ]\n      filters: [ { action: { class: a } } ]',
+    ),
+    'lab.yaml:15:37: nodes.r1.policy.filters[0].action.class: expected a class without classes below it, but a has some',
   ],
   [
     'a burst without ceiling',
