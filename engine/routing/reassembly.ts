@@ -173,7 +173,7 @@ export class Reassembly {
     const end = offset + dataBytes
     if (end > this.#room) return OVERSIZED
     const total = words[at + TOTAL_BYTES]
-    if (total !== 0 && (end > total || (last && end !== total))) return MALFORMED
+    if (total !== 0 && end > total) return MALFORMED
     const from = offset >>> 3
     const to = (end + 7) >>> 3
     const base = place * this.#bitmapWords

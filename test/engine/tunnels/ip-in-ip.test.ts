@@ -96,6 +96,23 @@ describe('IP-in-IP entry (R-SLR-10, R-PR-05)', () => {
       expect(seen.size).to.equal(1000)
     })
 
+    it('has a right checksum with each of all 65,536 identifications', () => {
+      const { table, tunnel } = tunnelOf()
+      const slab = slabOf(1)
+      const packet = receive(slab, udp(64, { tos: 0xff }))
+      const meta = slab.meta.slice(0, 16)
+      const seen = new Set<number>()
+      let wrong = 0
+      for (let i = 0; i < 65_536; i++) {
+        slab.meta.set(meta)
+        table.enter(tunnel, slab, packet, 0)
+        const header = slab.meta[NETWORK]
+        seen.add(read16(slab.bytes, header + 4))
+        if (checksum(slab.bytes, header, header + 20) !== 0) wrong++
+      }
+      expect([wrong, seen.size]).to.deep.equal([0, 65_536])
+    })
+
     for (const { inner: df, always, outer: expected } of [
       { inner: true, always: false, outer: true },
       { inner: false, always: false, outer: false },
