@@ -84,11 +84,14 @@ export class TcpConnection implements ConnectionEvents, ConnectionEnds {
     return taken
   }
 
-  /** Sends FIN after what is queued. Data are still received until the peer closes as well. Idempotent. */
+  /**
+   * Sends FIN after what is queued. Data are still received until the peer closes as well. A connection that is not
+   * established and has nothing queued ends at once. Idempotent.
+   */
   close(): void {
     const { block } = this
     if (block.finQueued || block.state === 'closed' || block.state === 'time-wait') return
-    if (block.state === 'syn-sent') {
+    if (block.state === 'syn-sent' && block.sendBuffer.length === 0) {
       finish(block, 'closed')
       return
     }

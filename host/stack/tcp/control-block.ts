@@ -195,6 +195,8 @@ export class ControlBlock implements TableEntry<ControlBlock> {
   stuckSince: Nanoseconds = 0
   /** Unanswered window or keep-alive probes. */
   probes = 0
+  /** Doublings of the time between window probes since the window closed. */
+  persistBackoff = 0
   timedSequence = 0
   /** When the timed segment was sent; -1 while none is timed. */
   timedAt: Nanoseconds = -1

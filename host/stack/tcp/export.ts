@@ -48,6 +48,7 @@ const COPIED = [
   'duplicateAcks',
   'expirations',
   'probes',
+  'persistBackoff',
   'ackNow',
   'unackedBytes',
 ] as const satisfies readonly (keyof ControlBlock)[]

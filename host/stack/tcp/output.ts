@@ -87,7 +87,10 @@ function watchWindow(block: ControlBlock): void {
   if (block.sndWnd === 0 && (waiting || block.flight > 0)) {
     block.retransmitAt = NEVER
     if (block.persistAt === NEVER) block.persistAt = block.services.clock.now + persistDelay(block)
-  } else if (waiting && block.flight === 0) {
+    return
+  }
+  block.persistBackoff = 0
+  if (waiting && block.flight === 0) {
     // Too little room to be worth a segment: wait for more, but not for ever.
     if (block.persistAt === NEVER) block.persistAt = block.services.clock.now + overrideDelay(block)
   } else block.persistAt = NEVER
@@ -100,9 +103,9 @@ function leavePersist(block: ControlBlock): void {
   if (block.flight > 0 && block.retransmitAt === NEVER) enterLoss(block, 'probe')
 }
 
-/** Time to the next window probe: the retransmission timeout, doubled for each unanswered one. */
+/** Time to the next window probe: the retransmission timeout, doubled for each one sent. */
 export function persistDelay(block: ControlBlock): number {
-  return Math.min(block.rto.base * 2 ** Math.min(block.probes, 16), block.settings.maximumRtoNs)
+  return Math.min(block.rto.base * 2 ** block.persistBackoff, block.settings.maximumRtoNs)
 }
 
 /** The override timeout of sender's silly window avoidance, 0.1 to 1 s. */

@@ -35,6 +35,11 @@ export class ReceiveBuffer {
     return this.#bytes
   }
 
+  /** Sequence number of the first byte held; only with `length` > 0. */
+  get first(): number {
+    return this.#pieces[0].sequence
+  }
+
   /**
    * Keeps what is new of `bytes`, which begin at `sequence` and lie within the receive window. Bytes are kept by
    * reference unless they are a small part of their memory. Returns false when the limit was hit and part of them

@@ -54,18 +54,25 @@ export function receiveText(
 function receiveNext(block: ControlBlock, bytes: Uint8Array): void {
   const early = block.outOfOrder
   const gaps = early !== null && early.length > 0
-  deliver(block, bytes)
-  if (gaps) {
-    let next = early.take(block.rcvNxt)
-    while (next !== undefined && block.state !== 'closed') {
-      deliver(block, next)
-      next = early.take(block.rcvNxt)
-    }
-  }
+  if (gaps) fillGap(block, early, bytes)
+  else deliver(block, bytes)
   const { unackedBytes } = block
   const much = unackedBytes >= 2 * block.largestReceived || 2 * unackedBytes >= block.settings.receiveBytes
   if (gaps || much) block.ackNow = true
   else if (block.ackAt === NEVER) block.ackAt = block.services.clock.now + block.settings.delayedAckNs
+}
+
+/** The next bytes while later ones are here already: these stand, whatever the new segment says of them. */
+function fillGap(block: ControlBlock, early: ReceiveBuffer, bytes: Uint8Array): void {
+  const fresh = Math.min(bytes.length, distance(block.rcvNxt, early.first))
+  const rest = advance(block.rcvNxt, fresh)
+  deliver(block, bytes.subarray(0, fresh))
+  if (fresh < bytes.length) early.insert(rest, bytes.subarray(fresh))
+  let next = early.take(block.rcvNxt)
+  while (next !== undefined && block.state !== 'closed') {
+    deliver(block, next)
+    next = early.take(block.rcvNxt)
+  }
 }
 
 function receiveEarly(block: ControlBlock, sequence: number, bytes: Uint8Array): void {

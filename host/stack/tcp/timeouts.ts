@@ -90,6 +90,7 @@ function probeDue(block: ControlBlock): void {
   if (block.flight > 0) retransmit(block, block.sndUna, 1, 'probe')
   else sendSegment(block, Math.min(1, block.unsent), block.unsent === 0)
   block.probes++
+  block.persistBackoff = Math.min(block.persistBackoff + 1, 16)
   block.retransmitAt = NEVER
   block.persistAt = clock.now + persistDelay(block)
 }
