@@ -191,7 +191,7 @@ export function believe(
     const mtu = report.rest & 0xffff
     // Nobody complains of a datagram that fits, nor of one that may be fragmented.
     if (!report.dontFragment || mtu >= report.totalBytes) return false
-    lowerMtu(state, tunnel, mtu === 0 ? plateauBelow(report.totalBytes) : mtu, now)
+    lowerMtu(state, tunnel, mtu === 0 ? plateauBelow(report.totalBytes) : mtu, state.leastMtuBytes, now)
   } else if (report.type !== ICMP_TIME_EXCEEDED || report.code === TIME_EXCEEDED_TTL) {
     const code = answerCode(report)
     if (code >= 0) reportTrouble(state, tunnel, ICMP_UNREACHABLE, code, now)

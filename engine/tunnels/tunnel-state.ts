@@ -102,14 +102,18 @@ export function currentMtu(state: TunnelState, tunnel: number, now: Nanoseconds)
   return words[at + MTU]
 }
 
-/** Believes that the path carries `mtuBytes` at most, never less than the floor. Returns the MTU then in force. */
-export function lowerMtu(state: TunnelState, tunnel: number, mtuBytes: number, now: Nanoseconds): number {
-  const least = Math.min(state.leastMtuBytes, state.words[(tunnel << TUNNEL_SHIFT) + LINK_MTU])
-  const lowered = Math.max(least, mtuBytes)
-  if (lowered >= currentMtu(state, tunnel, now)) return state.words[(tunnel << TUNNEL_SHIFT) + MTU]
+/** Believes for a while that the path carries `mtuBytes` at most, but no less than `leastBytes`. */
+export function lowerMtu(
+  state: TunnelState,
+  tunnel: number,
+  mtuBytes: number,
+  leastBytes: number,
+  now: Nanoseconds,
+): void {
+  const lowered = Math.max(leastBytes, mtuBytes)
+  if (lowered >= currentMtu(state, tunnel, now)) return
   state.words[(tunnel << TUNNEL_SHIFT) + MTU] = lowered
   state.values[(tunnel << VALUE_SHIFT) + MTU_UNTIL] = now + MTU_LIFETIME
-  return lowered
 }
 
 /** The ICMP error (`type << 8 | code`) that the tunnel's senders should see now, or 0. */

@@ -201,9 +201,9 @@ export class TunnelTable {
     return currentTrouble(this.#state, tunnel, now)
   }
 
-  /** Takes note that the path's first hop carries datagrams of `mtuBytes` at most, outer header included. */
+  /** Takes note that the port to the exit carries datagrams of `mtuBytes` at most, outer header included. */
   limitMtu(tunnel: number, mtuBytes: number, now: Nanoseconds): void {
-    lowerMtu(this.#state, tunnel, mtuBytes, now)
+    lowerMtu(this.#state, tunnel, mtuBytes, LEAST_MTU_BYTES, now)
   }
 
   /** The oldest tunnel from one address to another, or NONE. */

@@ -1,6 +1,6 @@
 /**
  * A tunnel as everyone but its own kind sees it: a handle with an entry and an exit, whose kind stays hidden
- * (R-SLR-10, R-PR-05). A kind is one file that implements `TunnelKind`; the table dispatches by a small integer.
+ * (R-SLR-10, R-PR-05). A kind is one file; the table tells kinds apart by a small integer.
  */
 
 /** Asks for a tunnel. `to` is the far end (an address on the exit); `from` defaults to the outgoing port's address. */

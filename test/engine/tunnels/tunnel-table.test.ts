@@ -261,15 +261,17 @@ describe('TunnelTable (R-SLR-10, R-PR-05)', () => {
     })
   })
 
-  it('takes note of what the first hop carries, for ten minutes, never below the floor', () => {
+  it('takes note of what the port to the exit carries, for ten minutes', () => {
     const { table, tunnel } = tunnelOf()
     table.limitMtu(tunnel, 1400, 0)
     expect(table.innerMtu(tunnel, 0)).to.equal(1380)
     table.limitMtu(tunnel, 1450, 0)
     expect(table.innerMtu(tunnel, 0), 'a larger one says nothing new').to.equal(1380)
+    table.limitMtu(tunnel, 500, 0)
+    expect(table.innerMtu(tunnel, 0), 'no forged report: the floor does not hold').to.equal(480)
     table.limitMtu(tunnel, 10, 0)
-    expect(table.innerMtu(tunnel, 0)).to.equal(556)
-    expect(table.innerMtu(tunnel, 600 * SECOND - 1)).to.equal(556)
+    expect(table.innerMtu(tunnel, 0), 'RFC 791').to.equal(68)
+    expect(table.innerMtu(tunnel, 600 * SECOND - 1)).to.equal(68)
     expect(table.innerMtu(tunnel, 600 * SECOND)).to.equal(1480)
   })
 })
