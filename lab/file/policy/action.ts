@@ -31,12 +31,12 @@ export interface PolicyNames {
 
 /** The engine's action for one of the file; `forward` after a fault. */
 export function resolveAction(raw: RawAction, path: KeyPath, names: PolicyNames, depth = 0): Action {
-  if (typeof raw === 'string') return { kind: raw }
   const { resolver } = names
   if (depth >= MAX_ACTION_DEPTH) {
     resolver.fault('limit', path, `actions nest deeper than ${MAX_ACTION_DEPTH}`)
     return FORWARD
   }
+  if (typeof raw === 'string') return { kind: raw }
   const verbs = ACTION_VERBS.filter((verb) => Object.hasOwn(raw, verb))
   const verb = verbs[0]
   if (verb === undefined || verbs.length > 1) {

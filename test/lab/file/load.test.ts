@@ -140,6 +140,56 @@ describe('parseLabFile', () => {
       expect(refusalOf(text)).to.equal('')
     })
 
+    it('gives every protocol its defaults', () => {
+      const clients = `- { protocol: ping, to: 10.0.2.2 }
+      - { protocol: ping, to: 10.0.2.2, concurrency: 3 }
+      - { protocol: tcp, to: "10.0.2.2:65535", concurrency: 2 }
+      - { protocol: udp, to: "10.0.2.2:1" }
+      - { protocol: http`
+      const lab = labOf(
+        changed('- { protocol: http', clients).replace(
+          'bytes: 1k }',
+          'bytes: 1k }, { protocol: http, port: 81 }, { protocol: udp, port: 81 }',
+        ),
+      )
+      expect(
+        hostsOf(lab)[0]!.clients.map((each) => [each.port, each.ratePerSecond, each.concurrency, each.bytes]),
+      ).to.deep.equal([
+        [0, 1, 1, 56],
+        [0, undefined, 3, 56],
+        [65_535, undefined, 2, 1000],
+        [1, undefined, 1, 64],
+        [80, 50, 1, 10_000],
+      ])
+      expect(hostsOf(lab)[1]!.services.map((each) => each.bytes)).to.deep.equal([1000, 1000, undefined])
+    })
+
+    it('resolves routes', () => {
+      const routes =
+        'routes: [ { to: 10.9.1.1/16, via: 10.0.2.2 }, { to: 10.8.0.1, blackhole: true, cost: 7 } ]'
+      expect(routersOf(labOf(changed('    policy:', `    ${routes}\n    policy:`)))[0]!.routes).to.deep.equal(
+        [
+          { prefix: '10.9.0.0/16', target: { kind: 'via', via: '10.0.2.2' }, cost: 0 },
+          { prefix: '10.8.0.1/32', target: { kind: 'blackhole' }, cost: 7 },
+        ],
+      )
+    })
+
+    it('accepts expectations about whole tables', () => {
+      const paths = [
+        'clients',
+        'clients.c1',
+        'clients.c1[0]',
+        'clients.c1[0].servers',
+        'routers',
+        'routers.r1',
+        'routers.r1.packets',
+        'routers.r1.packets.dropped',
+        'clients.c1[0].latencyMs.p99',
+      ]
+      for (const path of paths) expect(refusalOf(changed('clients.c1[0].failed', path)), path).to.equal('')
+    })
+
     it('puts events in the order in which they happen', () => {
       const events = `events:
   - { at: 9s, recover: s1 }

@@ -193,6 +193,50 @@ lab.yaml:23:31: links[1].endpoints[1]: r1:eth0 is already an end of c1:eth0-r1:e
     'lab.yaml:8:55: nodes.c1.clients[0].from: expected an own address (10.0.1.2), got 10.0.1.1',
   ],
   [
+    'a link from a node to itself',
+    changed('"r1:eth1", "s1:eth0"', '"r1:eth1", "r1:eth0"').replace(
+      '"c1:eth0", "r1:eth0"',
+      '"c1:eth0", "s1:eth0"',
+    ),
+    `lab.yaml:5:24: nodes.c1.addresses.eth0: not in the subnet of its link: s1:eth0 is in 10.0.2.0/24
+lab.yaml:6:14: nodes.c1.gateway: not reachable: no neighbour of c1 has the address 10.0.1.1
+lab.yaml:11:24: nodes.r1.addresses.eth0: not in the subnet of its link: r1:eth1 is in 10.0.2.0/24
+lab.yaml:11:24: nodes.r1.addresses.eth0: 10.0.1.0/24 overlaps 10.0.1.0/24 at c1:eth0, which is another link
+lab.yaml:11:43: nodes.r1.addresses.eth1: not in the subnet of its link: r1:eth0 is in 10.0.1.0/24
+lab.yaml:17:24: nodes.s1.addresses.eth0: not in the subnet of its link: c1:eth0 is in 10.0.1.0/24
+lab.yaml:17:24: nodes.s1.addresses.eth0: 10.0.2.0/24 overlaps 10.0.2.0/24 at r1:eth1, which is another link
+lab.yaml:18:14: nodes.s1.gateway: not reachable: no neighbour of s1 has the address 10.0.2.1
+lab.yaml:23:18: links[1].endpoints: expected two nodes, got r1 at both ends`,
+  ],
+  [
+    'a port beyond all',
+    changed('198.18.0.80:80"', '198.18.0.80:65536"'),
+    'lab.yaml:8:31: nodes.c1.clients[0].to: expected a port from 1 to 65535, got 65536',
+  ],
+  [
+    'port 0',
+    changed('198.18.0.80:80"', '198.18.0.80:0"'),
+    'lab.yaml:8:31: nodes.c1.clients[0].to: expected a port from 1 to 65535, got 0',
+  ],
+  [
+    'a rate and concurrency',
+    client('rate: 1/s, concurrency: 2'),
+    'lab.yaml:8:73: nodes.c1.clients[0].concurrency: expected either rate or concurrency, not both',
+  ],
+  [
+    'a datagram that is none',
+    changed(
+      'protocol: http, to: "198.18.0.80:80", rate: 50/s, count: 1000, bytes: 10k',
+      'protocol: udp, to: "198.18.0.80:80", count: 1, bytes: 65508',
+    ),
+    'lab.yaml:8:65: nodes.c1.clients[0].bytes: expected a size of at most 65507, got 65508',
+  ],
+  [
+    'two plugins of one id',
+    changed('    policy:', '    plugins: [ { plugin: a, id: p }, { plugin: b, id: p } ]\n    policy:'),
+    'lab.yaml:12:55: nodes.r1.plugins[1].id: there is another plugin with id p',
+  ],
+  [
     'two services on one port',
     changed('services: [', 'services: [ { protocol: tcp, port: 80 },'),
     'lab.yaml:20:70: nodes.s1.services[1].port: tcp port 80 already has a service',
@@ -302,6 +346,26 @@ const POLICIES: readonly Row[] = [
     'an unknown drop reason',
     action('{ drop: polcy }'),
     'lab.yaml:14:55: nodes.r1.policy.filters[0].action.drop: no drop reason polcy; did you mean policy?',
+  ],
+  [
+    'actions within actions without end',
+    action(`${'{ replicate: [ '.repeat(8)}drop${' ] }'.repeat(8)}`),
+    `lab.yaml:14:167: nodes.r1.policy.filters[0].action${'.replicate[0]'.repeat(8)}: actions nest deeper than 8`,
+  ],
+  [
+    'a drop that is none',
+    action('{ drop: none }'),
+    'lab.yaml:14:55: nodes.r1.policy.filters[0].action.drop: no drop reason none',
+  ],
+  [
+    'a tunnel from another',
+    changed('s1: 10.0.2.2 }', 's1: { to: 10.0.2.2, from: 10.0.2.2 } }'),
+    'lab.yaml:13:44: nodes.r1.policy.tunnels.s1.from: expected an own address, got 10.0.2.2',
+  ],
+  [
+    'two filters of one name',
+    changed(POLICY, 'filters: [ { name: a, action: drop }, { name: a, action: drop } ]'),
+    'lab.yaml:14:53: nodes.r1.policy.filters[1].name: there is another filter a',
   ],
   [
     'a class that is not there',
@@ -414,6 +478,21 @@ const EXPECTATIONS: readonly Row[] = [
     'a client that is not there',
     expectation('"clients.c1[1].failed"', '0'),
     'lab.yaml:27:13: expect[0].path: c1 has 1 client: expected an index such as clients.c1[0]',
+  ],
+  [
+    'a server that is no node',
+    expectation('"clients.c1[0].servers.s9"', '0'),
+    'lab.yaml:27:13: expect[0].path: no node s9; did you mean s1?',
+  ],
+  [
+    'a client without index',
+    expectation('"clients.c1.failed"', '0'),
+    'lab.yaml:27:13: expect[0].path: c1 has 1 client: expected an index such as clients.c1[0]',
+  ],
+  [
+    'a packet counter that is none',
+    expectation('"routers.r1.packets.lost"', '0'),
+    'lab.yaml:27:13: expect[0].path: a report has no lost there: expected in, originated, copies, out, delivered, merged, parked, queued, inProgram or dropped',
   ],
   [
     'a counter that is none',
