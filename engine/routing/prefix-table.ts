@@ -6,19 +6,21 @@
  * The records of a node that cover each other form a chain from the longest to ever shorter ones, and a word names
  * the head of its chain; so removing a prefix brings back the one it hid. Record 0 is 0.0.0.0/0.
  *
- * Guarantees: `lookup` reads at most four words of nodes and allocates nothing; memory is bounded by `prefixLimit`
+ * Guarantees: `lookup` reads at most one word a level and allocates nothing; memory is bounded by `prefixLimit`
  * and `nodeLimit`. (Multibit tries: V. Srinivasan, G. Varghese, "Fast address lookups using controlled prefix
  * expansion", ACM TOCS 17(1), 1999; here prefixes are expanded within a node but not pushed to the leaves.)
  */
 import { EngineError } from '../errors.ts'
 import { prefixMask } from '../wire/address.ts'
-import { DISPLACED, NODE_SHIFT, ROOT, SEGMENT_MASK, SEGMENT_SHIFT, TrieNodes } from './trie-nodes.ts'
+import { ROOT, TrieNodes } from './trie-nodes.ts'
 
 export interface PrefixTableOptions {
   /** Most prefixes, 1..2^22. Default 2^20. */
   readonly prefixLimit?: number
-  /** Most nodes of 1 kB, 1..2^20. Default 2^17. */
+  /** Most nodes, 1..2^20. Default 2^17. */
   readonly nodeLimit?: number
+  /** Bits per level below the root: 8 is faster (nodes of 1 kB), 4 smaller (64 bytes). Default 8. */
+  readonly nodeBits?: 4 | 8
 }
 
 /** From this many prefixes on, the root consumes 16 bits. */
@@ -28,7 +30,7 @@ const WIDE_FROM = 256
 export class PrefixTable {
   readonly #prefixLimit: number
   readonly #nodeLimit: number
-  #nodes = new TrieNodes(8)
+  #nodes: TrieNodes
   #values = new Int32Array(16)
   #addresses = new Int32Array(16)
   /** 0 for free records. */
@@ -40,13 +42,14 @@ export class PrefixTable {
   #size = 0
 
   constructor(options: PrefixTableOptions = {}) {
-    const { prefixLimit = 1 << 20, nodeLimit = 1 << 17 } = options
+    const { prefixLimit = 1 << 20, nodeLimit = 1 << 17, nodeBits = 8 } = options
     if (!(prefixLimit >= 1 && prefixLimit <= 1 << 22))
       throw new RangeError(`prefix limit ${prefixLimit} is not in 1..${1 << 22}`)
     if (!(nodeLimit >= 1 && nodeLimit <= 1 << 20))
       throw new RangeError(`node limit ${nodeLimit} is not in 1..${1 << 20}`)
     this.#prefixLimit = prefixLimit
     this.#nodeLimit = nodeLimit
+    this.#nodes = new TrieNodes(8, nodeBits)
     this.#values[0] = -1
   }
 
@@ -63,20 +66,7 @@ export class PrefixTable {
 
   /** The value of the longest prefix that covers `address` (signed or unsigned), or -1. */
   lookup(address: number): number {
-    const nodes = this.#nodes
-    const segments = nodes.segments
-    let shift = 32 - nodes.rootBits
-    let word = nodes.root[address >>> shift]
-    let record = 0
-    while (word < 0) {
-      const segment = segments[~word >>> SEGMENT_SHIFT]
-      const node = ~word & SEGMENT_MASK
-      const displaced = segment[DISPLACED + node]
-      if (displaced !== 0) record = displaced
-      shift -= 8
-      word = segment[(node << NODE_SHIFT) | ((address >>> shift) & 255)]
-    }
-    return this.#values[word === 0 ? record : word]
+    return this.#values[this.#nodes.find(address)]
   }
 
   /** The value of exactly this prefix, or -1. Bits of `address` beyond `length` are ignored. */
@@ -128,7 +118,7 @@ export class PrefixTable {
     let node = ROOT
     let depth = 0
     let bits: number = nodes.rootBits
-    for (; length > depth + bits; depth += bits, bits = 8) {
+    for (; length > depth + bits; depth += bits, bits = nodes.nodeBits) {
       const word = nodes.read(node, indexOf(address, depth, bits))
       if (word >= 0) return -1
       node = ~word
@@ -154,7 +144,7 @@ export class PrefixTable {
     let depth = 0
     let bits: number = nodes.rootBits
     let missing = 0
-    for (; length > depth + bits; depth += bits, bits = 8) {
+    for (; length > depth + bits; depth += bits, bits = nodes.nodeBits) {
       const word = missing > 0 ? 0 : nodes.read(node, indexOf(address, depth, bits))
       if (word >= 0) missing++
       else node = ~word
@@ -173,7 +163,7 @@ export class PrefixTable {
     let node = ROOT
     let depth = 0
     let bits: number = nodes.rootBits
-    for (; length > depth + bits; depth += bits, bits = 8)
+    for (; length > depth + bits; depth += bits, bits = nodes.nodeBits)
       node = nodes.childAt(node, indexOf(address, depth, bits))
     nodes.count(node, 1)
     const first = indexOf(address, depth, bits)
@@ -197,7 +187,7 @@ export class PrefixTable {
     const length = this.#lengths[record]
     const first = indexOf(this.#addresses[record], depth, bits)
     if (length > depth + bits) {
-      this.#unlink(record, ~nodes.read(node, first), depth + bits, 8)
+      this.#unlink(record, ~nodes.read(node, first), depth + bits, nodes.nodeBits)
       nodes.prune(node, first)
       return
     }
@@ -216,7 +206,7 @@ export class PrefixTable {
 
   /** Rebuilds with a root of 16 bits; short work, since there are WIDE_FROM prefixes. */
   #widen(): void {
-    this.#nodes = new TrieNodes(16)
+    this.#nodes = new TrieNodes(16, this.#nodes.nodeBits)
     for (let record = 1; record < this.#records; record++) if (this.#lengths[record] > 0) this.#link(record)
   }
 

@@ -167,53 +167,55 @@ describe('PrefixTable', () => {
       expect(table(['10.0.0.0/8', 1], ['0.0.0.0/0', 2]).byteLength).to.be.below(2000)
     })
 
-    it('agrees with a linear search after every change', () => {
-      const property = fc.property(
-        fc.array(change, { maxLength: 60 }),
-        fc.array(address, { minLength: 1, maxLength: 20 }),
-        (changes, probes) => {
-          const routes = new PrefixTable()
-          const naive = new NaiveTable()
-          for (const each of changes) {
-            if (each.insert) {
-              routes.insert(each.address, each.length, each.value)
-              naive.insert(each.address, each.length, each.value)
-            } else
-              expect(routes.remove(each.address, each.length)).to.equal(
-                naive.remove(each.address, each.length),
-              )
-            const probe = (each.address ^ (1 << (each.value & 31))) >>> 0
-            for (const one of [each.address, probe, ...probes])
-              if (routes.lookup(one) !== naive.lookup(one))
-                expect(routes.lookup(one)).to.equal(naive.lookup(one))
-            expect(routes.size).to.equal(naive.prefixes.size)
-          }
-        },
-      )
-      fc.assert(property, { numRuns: 300 })
-    })
-
-    it('agrees with a linear search beyond the size at which its root widens', () => {
-      const wide = fc.array(fc.tuple(address, fc.nat(0xffff), length), { minLength: 500, maxLength: 600 })
-      const property = fc.property(wide, fc.array(fc.nat(599), { maxLength: 60 }), (prefixes, gone) => {
-        const routes = new PrefixTable()
-        const naive = new NaiveTable()
-        for (const [i, [base, low, bits]] of prefixes.entries()) {
-          routes.insert(base ^ low, bits, i)
-          naive.insert(base ^ low, bits, i)
-        }
-        expect(routes.size).to.equal(naive.prefixes.size).and.above(256)
-        for (const each of gone) {
-          const [base, low, bits] = prefixes[each % prefixes.length]!
-          expect(routes.remove(base ^ low, bits)).to.equal(naive.remove(base ^ low, bits))
-        }
-        for (const [base, low] of prefixes) {
-          const probe = base ^ low
-          if (routes.lookup(probe) !== naive.lookup(probe))
-            expect(routes.lookup(probe)).to.equal(naive.lookup(probe))
-        }
+    for (const nodeBits of [8, 4] as const) {
+      it(`agrees with a linear search after every change (${nodeBits} bits a level)`, () => {
+        const property = fc.property(
+          fc.array(change, { maxLength: 60 }),
+          fc.array(address, { minLength: 1, maxLength: 20 }),
+          (changes, probes) => {
+            const routes = new PrefixTable({ nodeBits })
+            const naive = new NaiveTable()
+            for (const each of changes) {
+              if (each.insert) {
+                routes.insert(each.address, each.length, each.value)
+                naive.insert(each.address, each.length, each.value)
+              } else
+                expect(routes.remove(each.address, each.length)).to.equal(
+                  naive.remove(each.address, each.length),
+                )
+              const probe = (each.address ^ (1 << (each.value & 31))) >>> 0
+              for (const one of [each.address, probe, ...probes])
+                if (routes.lookup(one) !== naive.lookup(one))
+                  expect(routes.lookup(one)).to.equal(naive.lookup(one))
+              expect(routes.size).to.equal(naive.prefixes.size)
+            }
+          },
+        )
+        fc.assert(property, { numRuns: 300 })
       })
-      fc.assert(property, { numRuns: 30 })
-    })
+
+      it(`agrees with a linear search beyond the size at which its root widens (${nodeBits} bits a level)`, () => {
+        const wide = fc.array(fc.tuple(address, fc.nat(0xffff), length), { minLength: 500, maxLength: 600 })
+        const property = fc.property(wide, fc.array(fc.nat(599), { maxLength: 60 }), (prefixes, gone) => {
+          const routes = new PrefixTable({ nodeBits })
+          const naive = new NaiveTable()
+          for (const [i, [base, low, bits]] of prefixes.entries()) {
+            routes.insert(base ^ low, bits, i)
+            naive.insert(base ^ low, bits, i)
+          }
+          expect(routes.size).to.equal(naive.prefixes.size).and.above(256)
+          for (const each of gone) {
+            const [base, low, bits] = prefixes[each % prefixes.length]!
+            expect(routes.remove(base ^ low, bits)).to.equal(naive.remove(base ^ low, bits))
+          }
+          for (const [base, low] of prefixes) {
+            const probe = base ^ low
+            if (routes.lookup(probe) !== naive.lookup(probe))
+              expect(routes.lookup(probe)).to.equal(naive.lookup(probe))
+          }
+        })
+        fc.assert(property, { numRuns: 30 })
+      })
+    }
   })
 })
