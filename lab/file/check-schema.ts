@@ -3,11 +3,12 @@
  * becomes a finding with a key path and the words of the schema's own description.
  */
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
-import type { Value } from './document.ts'
+
 import { hint } from './nearest.ts'
 import { type Finding, type KeyPath, showValue } from './problem.ts'
 import { labSchema } from './schema/lab-schema.ts'
 import { listed } from './schema/quantities.ts'
+import type { Value } from './tree.ts'
 
 let compiled: ValidateFunction | undefined
 

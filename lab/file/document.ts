@@ -3,20 +3,8 @@
  * become a bounded tree of mappings, lists, texts, numbers and booleans; whoever finds fault later asks for the
  * position of a key path. YAML 1.2 (core schema), one document, aliases written out within the bounds.
  */
-import {
-  type Alias,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  type Pair,
-  parseDocument,
-  type YAMLMap,
-  type YAMLSeq,
-} from 'yaml'
-import { MAX_DEPTH, MAX_FILE_BYTES, MAX_VALUES } from './limits.ts'
+import { type Alias, isAlias, isMap, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml'
+import { MAX_DEPTH, MAX_FILE_BYTES } from './limits.ts'
 import {
   type Finding,
   formatPath,
@@ -25,11 +13,7 @@ import {
   type Position,
   type Problem,
 } from './problem.ts'
-
-/** A value of the document: no dates, no binary, no undefined. Mappings have no inherited keys. */
-export type Value = string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value }
-
-const FORBIDDEN_KEYS = new Set(['__proto__'])
+import { Bound, type Fault, keyText, TreeBuilder, type Value } from './tree.ts'
 
 /** The tree of one document; made by `readDocument`. */
 export class LabDocument {
@@ -87,118 +71,10 @@ export class LabDocument {
   }
 }
 
-/** Text of a pair's key, or undefined where the key is not a plain text, number or boolean. */
-function keyText(pair: Pair): string | undefined {
-  const key = pair.key
-  if (!isScalar(key) || key.value === null || typeof key.value === 'object') return undefined
-  return typeof key.value === 'string' ? key.value : (key.source ?? String(key.value))
-}
-
-/** A place that was refused while the tree was built; `offset` stands in for a path that may not be unique. */
-interface Fault {
-  readonly code: Problem['code']
-  readonly offset: number
-  readonly path: KeyPath
-  readonly message: string
-}
-
-/** Writes the YAML tree out as plain values, within bounds, following anchors in the order of the text. */
-class Builder {
-  readonly faults: Fault[] = []
-  readonly targets = new Map<Alias, Node>()
-  readonly #lines: LineCounter
-  readonly #anchors = new Map<string, Node>()
-  readonly #open = new Set<Node>()
-  #values = 0
-
-  constructor(lines: LineCounter) {
-    this.#lines = lines
-  }
-
-  build(node: Node | null, path: KeyPath): Value {
-    if (node === null) return null
-    if (++this.#values > MAX_VALUES || path.length > MAX_DEPTH) {
-      const bound =
-        path.length > MAX_DEPTH ? `${MAX_DEPTH} levels` : `${MAX_VALUES} values, aliases written out`
-      throw new Bound(this.#fault('limit', node, path, `too much: expected at most ${bound}`))
-    }
-    if (isAlias(node)) return this.#alias(node, path)
-    if (isScalar(node)) {
-      if (node.anchor !== undefined) this.#anchors.set(node.anchor, node)
-      return this.#scalar(node, node.value, path)
-    }
-    const collection = node as YAMLMap | YAMLSeq
-    if (collection.anchor !== undefined) this.#anchors.set(collection.anchor, collection)
-    this.#open.add(collection)
-    const value = isMap(collection) ? this.#map(collection, path) : this.#list(collection as YAMLSeq, path)
-    this.#open.delete(collection)
-    return value
-  }
-
-  #alias(node: Alias, path: KeyPath): Value {
-    const target = this.#anchors.get(node.source)
-    if (target === undefined || this.#open.has(target)) {
-      const what = target === undefined ? 'unknown anchor' : 'anchor that contains itself:'
-      this.#report('syntax', node, path, `${what} ${node.source}`)
-      return null
-    }
-    this.targets.set(node, target)
-    return this.build(target, path)
-  }
-
-  #scalar(node: Node, value: unknown, path: KeyPath): Value {
-    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value
-    if (value !== null) this.#report('syntax', node, path, 'expected a text, a number, true or false')
-    return null
-  }
-
-  #list(list: YAMLSeq, path: KeyPath): Value[] {
-    return list.items.map((item, index) => this.build(item as Node | null, [...path, index]))
-  }
-
-  #map(map: YAMLMap, path: KeyPath): Value {
-    const value: Record<string, Value> = {}
-    const seen = new Map<string, number>()
-    for (const pair of map.items) {
-      const key = keyText(pair)
-      const keyNode = (pair.key ?? map) as Node
-      if (key === undefined || FORBIDDEN_KEYS.has(key)) {
-        this.#report(
-          'syntax',
-          keyNode,
-          path,
-          `expected a plain text as key${key === undefined ? '' : `, not ${key}`}`,
-        )
-        continue
-      }
-      const first = seen.get(key)
-      if (first !== undefined) {
-        const { line } = this.#lines.linePos(first)
-        this.#report('duplicate', keyNode, [...path, key], `duplicate key, first given on line ${line}`)
-        continue
-      }
-      seen.set(key, keyNode.range?.[0] ?? 0)
-      value[key] = this.build(pair.value as Node | null, [...path, key])
-    }
-    return value
-  }
-
-  #report(code: Fault['code'], node: Node, path: KeyPath, message: string): void {
-    this.faults.push(this.#fault(code, node, path, message))
-  }
-
-  #fault(code: Fault['code'], node: Node, path: KeyPath, message: string): Fault {
-    return { code, offset: node.range?.[0] ?? 0, path, message }
-  }
-}
-
-/** A bound of the document was passed: nothing more is read. */
-class Bound extends Error {
-  readonly fault: Fault
-  constructor(fault: Fault) {
-    super(fault.message)
-    this.fault = fault
-  }
+/** Messages of the parser that are of no use here, in our words. */
+const MESSAGES: Readonly<Record<string, string>> = {
+  RESOURCE_EXHAUSTION: `nested deeper than ${MAX_DEPTH} levels`,
+  MULTIPLE_DOCS: 'expected one document',
 }
 
 const ADVICE: Readonly<Record<string, string>> = {
@@ -229,18 +105,16 @@ export function readDocument(text: string, file: string): LabDocument {
       }),
     ])
 
-  const options = { lineCounter: lines, prettyErrors: false, uniqueKeys: false, logLevel: 'silent' } as const
+  const options = { lineCounter: lines, prettyErrors: false, uniqueKeys: false } as const
   const document = parseDocument(text, options)
   const faults: Fault[] = [...document.errors, ...document.warnings].map((error) => {
     const deep = error.code === 'RESOURCE_EXHAUSTION'
-    const message = deep
-      ? `nested deeper than ${MAX_DEPTH} levels`
-      : `${error.message}${ADVICE[error.code] ?? ''}`
+    const message = MESSAGES[error.code] ?? `${error.message}${ADVICE[error.code] ?? ''}`
     return { code: deep ? 'limit' : 'syntax', offset: error.pos[0], path: [], message }
   })
   if (faults.length > 0) throw new LabFileError(faults.map(problem))
 
-  const builder = new Builder(lines)
+  const builder = new TreeBuilder(lines)
   const root = document.contents as Node | null
   let value: Value = null
   try {
