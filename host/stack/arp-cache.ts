@@ -10,8 +10,9 @@ import { type Nanoseconds, NEVER, SECOND, type StackClock } from './time.ts'
 import { Timer, type TimerQueue } from './timers.ts'
 
 const ENTRY_LIMIT = 1024
-/** Packets that wait for one neighbour. */
-const PENDING_LIMIT = 32
+/** Packets that wait for one neighbour (the fragments of the largest datagram fit), and for all of them. */
+const PENDING_LIMIT = 64
+const PENDING_TOTAL = 512
 const REQUEST_LIMIT = 3
 const REQUEST_INTERVAL: Nanoseconds = 1 * SECOND
 /** An answer is trusted for so long; then the neighbour is asked again while its old address stays in use. */
@@ -46,6 +47,8 @@ export class ArpCache {
   readonly #link: ArpLink
   readonly #entries = new Map<number, Neighbour>()
   readonly #timer = new Timer(() => this.#retry())
+  /** Packets that wait. */
+  #pending = 0
 
   constructor(link: ArpLink) {
     this.#link = link
@@ -66,12 +69,13 @@ export class ArpCache {
       this.#link.complete(frame, entry.mac)
       return
     }
-    if (entry.pending.length >= PENDING_LIMIT) {
-      entry.pending.shift()
+    this.#ask(entry, null)
+    if (entry.pending.length >= PENDING_LIMIT || this.#pending >= PENDING_TOTAL) {
       counters.drop('arp-pending-full')
+      return
     }
     entry.pending.push(frame)
-    this.#ask(entry, null)
+    this.#pending++
   }
 
   /** Takes a message whose sender is another host on the link. `forUs`: its target is this host. */
@@ -129,6 +133,7 @@ export class ArpCache {
     entry.retryAt = NEVER
     const waiting = entry.pending
     entry.pending = []
+    this.#pending -= waiting.length
     for (const frame of waiting) this.#link.complete(frame, entry.mac)
   }
 
@@ -161,6 +166,7 @@ export class ArpCache {
   #forget(entry: Neighbour): void {
     this.#entries.delete(entry.address)
     entry.retryAt = NEVER
+    this.#pending -= entry.pending.length
     for (const _ of entry.pending) this.#link.counters.drop('arp-unresolved')
   }
 }

@@ -176,6 +176,16 @@ export class HostStack {
     this.#routes.remove(prefixOf(prefix))
   }
 
+  /**
+   * Tells the link of a device which addresses are here now, so that neighbours ask anew.
+   * @throws StackError `unknown`
+   */
+  announce(device: number): void {
+    const attachment = this.#attachments[device]
+    if (attachment === undefined) throw new StackError('unknown', `no device ${device}`)
+    for (const { address } of attachment.prefixes) attachment.announce(address)
+  }
+
   /** Makes every address of a prefix this host's own (R-SLR-09). It is not announced, and ARP is not answered. */
   addLocalPrefix(prefix: string | Ipv4Prefix): void {
     this.#addresses.addPrefix(prefixOf(prefix))
@@ -270,7 +280,7 @@ export class HostStack {
       addresses: this.#addresses,
       counters: this.counters,
       handlerOf: (protocol) => layers.handlerOf(protocol),
-      acceptsGroup: (device, group, source) => layers.acceptsGroup(device, group, source),
+      acceptsGroup: (device, group, source, protocol) => layers.acceptsGroup(device, group, source, protocol),
       reassembly: () => this.#reassemblyOnUse(),
       report: (type, code, bytes, network, end, group) =>
         layers.icmp.report(type, code, bytes, network, end, group),

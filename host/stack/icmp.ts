@@ -24,7 +24,7 @@ import { isUnicast } from './addresses.ts'
 import type { HostCounters } from './counters.ts'
 import { FRAME_TRANSPORT } from './frame.ts'
 import type { Datagram, Network, QuotedPacket } from './network.ts'
-import { PingTable } from './ping-table.ts'
+import { type PingRequest, type PingResult, PingTable } from './ping-table.ts'
 import type { StackClock } from './time.ts'
 import type { TimerQueue } from './timers.ts'
 import { TokenBucket } from './token-bucket.ts'
@@ -62,6 +62,14 @@ export class IcmpLayer {
         return this.#send(from, to, ICMP_ECHO_REQUEST, 0, rest, payload, ttl) === 'sent'
       },
     })
+  }
+
+  /**
+   * Sends an echo request; `done` is called exactly once, never before this returns.
+   * @throws StackError `limit`, `exists`
+   */
+  ping(request: PingRequest, done: (result: PingResult) => void): void {
+    this.pings.ping(request, done)
   }
 
   /** Takes a datagram of protocol 1. */

@@ -62,6 +62,10 @@ export class IgmpDevice {
     return this.#groups.get(group)?.accepts(source) ?? false
   }
 
+  isMember(group: number): boolean {
+    return this.#groups.has(group)
+  }
+
   /** @throws StackError `limit` */
   join(group: number, mode: FilterMode, sources: readonly number[], silent: boolean): Membership {
     if (!this.#groups.has(group) && this.#groups.size >= GROUP_LIMIT)

@@ -62,7 +62,12 @@ export class IgmpLayer {
 
   /** Whether packets from `source` to `group` that came by `device` are wanted. */
   accepts(device: number, group: number, source: number): boolean {
-    return group === ALL_SYSTEMS_GROUP || (this.#devices.get(device)?.accepts(group, source) ?? false)
+    return this.#devices.get(device)?.accepts(group, source) ?? false
+  }
+
+  /** Whether anything of `group` is wanted on `device`. */
+  isMember(device: number, group: number): boolean {
+    return this.#devices.get(device)?.isMember(group) ?? false
   }
 
   /** @throws StackError `invalid` for an address that is no group, `limit` for more than 256 groups or sources */

@@ -26,8 +26,8 @@ export interface InputContext {
   readonly counters: HostCounters
   /** The handler of a protocol, or undefined. */
   handlerOf(protocol: number): ProtocolHandler | undefined
-  /** Whether a multicast packet is wanted. */
-  acceptsGroup(device: number, group: number, source: number): boolean
+  /** Whether a multicast packet of this protocol is wanted. */
+  acceptsGroup(device: number, group: number, source: number, protocol: number): boolean
   /** The fragments that wait, made when first needed. */
   reassembly(): Reassembly
   /** Reports that a packet cannot be delivered. */
@@ -77,7 +77,11 @@ export class Ipv4Input {
       return
     }
     if (device !== LOOPBACK && !this.#sourceAllowed(datagram)) return
-    if (multicast ? !this.#context.acceptsGroup(device, destination, source) : !this.#isForUs(datagram)) {
+    if (
+      multicast
+        ? !this.#context.acceptsGroup(device, destination, source, header.protocol)
+        : !this.#isForUs(datagram)
+    ) {
       counters.drop('not-local')
       return
     }

@@ -88,9 +88,13 @@ export class Layers {
     return this.#igmp
   }
 
-  /** Whether a multicast packet is wanted. */
-  acceptsGroup(device: number, group: number, source: number): boolean {
-    return this.#igmp?.accepts(device, group, source) ?? group === ALL_SYSTEMS_GROUP
+  /** Whether a multicast packet is wanted; queries about a group are, whoever may send to it. */
+  acceptsGroup(device: number, group: number, source: number, protocol: number): boolean {
+    if (group === ALL_SYSTEMS_GROUP) return true
+    if (this.#igmp === null) return false
+    return protocol === PROTOCOL_IGMP
+      ? this.#igmp.isMember(device, group)
+      : this.#igmp.accepts(device, group, source)
   }
 
   /** The handler of a protocol, or undefined. */

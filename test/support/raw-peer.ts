@@ -15,6 +15,7 @@ import {
   emitEthernet,
   emitIpv4,
   emitTcp,
+  ipv4HeaderBytes,
   PROTOCOL_TCP,
   parseArp,
   parseIpv4,
@@ -142,11 +143,12 @@ export class RawPeer {
 
   /** Sends an IP packet with this payload. */
   sendIp(protocol: number, payload: Uint8Array, fields: Partial<ReturnType<typeof createIpv4>> = {}): void {
-    const frame = new Uint8Array(34 + payload.length)
+    const at = 14 + ipv4HeaderBytes(fields.options)
+    const frame = new Uint8Array(at + payload.length)
     emitEthernet(frame, 0, this.#peerMac!, this.mac, ETHER_TYPE_IPV4)
-    const header = { ...createIpv4(), totalBytes: 20 + payload.length, protocol }
+    const header = { ...createIpv4(), totalBytes: frame.length - 14, protocol }
     emitIpv4(frame, 14, { ...header, source: this.address, destination: this.peer, ...fields })
-    frame.set(payload, 34)
+    frame.set(payload, at)
     this.#lan.send(this.#name, frame)
   }
 
