@@ -29,6 +29,7 @@ export interface HostRoute {
 export interface RouterRoute {
   readonly prefix: string
   readonly target: RouteTarget
+  /** 1..65535, default 1: the lower wins. */
   readonly cost: number
 }
 

@@ -23,7 +23,8 @@ export const MAX_VIRTUAL_HOSTS = 256
 export const MAX_ROUTES = 10_000
 export const MAX_PLUGINS = 64
 export const MAX_TUNNELS = 4_096
-export const MAX_CLASSES = 16_384
+/** Below the 4096 classes that a port can have. */
+export const MAX_CLASSES = 4_000
 export const MAX_FILTERS = 10_000
 /** Copies of one packet (the engine's own bound). */
 export const MAX_COPIES = 64
@@ -45,6 +46,8 @@ export const MAX_REQUEST_BYTES = 1e12
 export const MAX_DATAGRAM_BYTES = 65_507
 export const MIN_MTU = 68
 export const MAX_MTU = 65_535
+/** The least link and the outer header. */
+export const MIN_TUNNEL_MTU = MIN_MTU + 20
 export const MAX_QUEUE_PACKETS = 1e6
 export const MAX_QUEUE_BYTES = 1e9
 export const MAX_SEED = 0xffff_ffff

@@ -11,6 +11,7 @@ import type { Bounds, Resolver } from '../resolver.ts'
 import { ACTION_VERBS } from '../schema/policy-schema.ts'
 import { listed } from '../schema/quantities.ts'
 import { DURATION } from '../units.ts'
+import type { RouterView } from './router-view.ts'
 
 const IDLE: Bounds = { min: 1, max: MAX_DURATION_NS, expected: 'a duration above 0 of at most 100 days' }
 const FORWARD: Action = { kind: 'forward' }
@@ -26,6 +27,7 @@ export interface PolicyNames {
   readonly classes: ReadonlySet<string>
   /** Classes that have classes below them: nothing can be queued in them. */
   readonly parents: ReadonlySet<string>
+  readonly router: RouterView
   readonly resolver: Resolver
 }
 
@@ -57,7 +59,12 @@ export function resolveAction(raw: RawAction, path: KeyPath, names: PolicyNames,
 function actionOf(raw: RawActionBody, path: KeyPath, names: PolicyNames, depth: number): Action {
   const then = () =>
     raw.then === undefined ? FORWARD : resolveAction(raw.then, [...path, 'then'], names, depth + 1)
-  if (raw.forward !== undefined) return { kind: 'forward', ...raw.forward }
+  if (raw.forward !== undefined) {
+    const { via } = raw.forward
+    if (via !== undefined && names.router.reach(via) !== 'connected')
+      names.resolver.fault('unknown', [...path, 'forward', 'via'], `${via} is on no connected network`)
+    return { kind: 'forward', ...raw.forward }
+  }
   if (raw.drop !== undefined)
     return { kind: 'drop', reason: dropReasonOf(raw.drop, [...path, 'drop'], names) }
   if (raw.decapsulate !== undefined) return { kind: 'decapsulate' }

@@ -13,6 +13,11 @@ import { BIT_RATE, SIZE } from '../units.ts'
 const RATE: Bounds = { min: MIN_RATE_BPS, max: MAX_RATE_BPS, expected: 'a rate from 1kbps to 1Tbps' }
 const BYTES: Bounds = { min: 64, max: MAX_QUEUE_BYTES, expected: 'a size from 64 to 1G' }
 
+/** Classes below classes (the engine's own bound). */
+const MAX_LEVELS = 32
+/** The engine's own class for all other packets. */
+const DEFAULT_CLASS = 'default'
+
 /** What the classes are checked against. */
 export interface ClassContext {
   readonly path: KeyPath
@@ -53,6 +58,12 @@ function checkNames(classes: readonly RawClass[], { path, ports, resolver }: Cla
   for (const [index, each] of classes.entries()) {
     if (each.port !== undefined && !ports.has(each.port))
       resolver.fault('unknown', [...path, index, 'port'], `no port ${each.port}${hint(each.port, ports)}`)
+    if (each.name === DEFAULT_CLASS)
+      resolver.fault(
+        'conflict',
+        [...path, index, 'name'],
+        `${DEFAULT_CLASS} is the class of all other packets`,
+      )
     const places = seen.get(each.name) ?? new Set()
     const taken = each.port === undefined ? places.size > 0 : places.has(each.port) || places.has('')
     if (taken) resolver.fault('duplicate', [...path, index, 'name'], `there is another class ${each.name}`)
@@ -71,21 +82,25 @@ function checkParents(classes: readonly RawClass[], { path, resolver }: ClassCon
       const where = each.port === undefined ? 'every port' : `port ${each.port}`
       const message = named.length > 0 ? `no class ${each.parent} on ${where}` : `no class ${each.parent}`
       resolver.fault('unknown', at, `${message}${named.length > 0 ? '' : hint(each.parent, known)}`)
-    } else if (isOwnAncestor(each, classes)) {
-      resolver.fault('conflict', at, `${each.name} is below itself`)
+    } else {
+      const levels = levelsAbove(each, classes)
+      if (levels === undefined) resolver.fault('conflict', at, `${each.name} is below itself`)
+      else if (levels >= MAX_LEVELS)
+        resolver.fault('limit', at, `classes nest deeper than ${MAX_LEVELS} levels`)
     }
   }
 }
 
-function isOwnAncestor(start: RawClass, classes: readonly RawClass[]): boolean {
-  let at: RawClass | undefined = start
-  for (let steps = 0; at?.parent !== undefined && steps <= classes.length; steps++) {
-    const wanted: string = at.parent
-    const child: RawClass = at
-    at = classes.find((other) => other.name === wanted && covers(other, child))
-    if (at === start) return true
+/** How many classes are above one, or undefined where it is above itself. */
+function levelsAbove(start: RawClass, classes: readonly RawClass[]): number | undefined {
+  let at = start
+  for (let levels = 0; levels <= classes.length; levels++) {
+    const parent = classes.find((other) => other.name === at.parent && covers(other, at))
+    if (parent === undefined) return levels
+    if (parent === start) return undefined
+    at = parent
   }
-  return false
+  return 0
 }
 
 function request(raw: RawClass, index: number, { path, resolver }: ClassContext): ClassRequest {

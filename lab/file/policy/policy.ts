@@ -9,50 +9,43 @@ import {
   type PortMatch,
   type ProtocolMatch,
 } from '../../../engine/index.ts'
-import type { Interface } from '../lab.ts'
 import type { KeyPath } from '../problem.ts'
 import type { RawFilter, RawPolicy } from '../raw.ts'
 import type { Resolver } from '../resolver.ts'
 import { type PolicyNames, resolveAction } from './action.ts'
 import { parentNames, resolveClasses } from './classes.ts'
+import type { RouterView } from './router-view.ts'
+import { resolveTunnels } from './tunnels.ts'
 
 /** Filters that end tunnels come before all others. */
-const DECAPSULATE_PRIORITY = 1_000_001
+const DECAPSULATE_NAME = 'decapsulate-'
+const DECAPSULATE_PRIORITY = 1_000_000
 
 /** The changes that make up the policy, in an order that can be committed; faults go to `resolver`. */
 export function resolvePolicy(
   raw: RawPolicy,
   path: KeyPath,
-  interfaces: readonly Interface[],
+  router: RouterView,
   resolver: Resolver,
 ): Change[] {
-  const own = interfaces.flatMap((each) => each.addresses.map(({ address }) => address))
-  const ports = new Set(interfaces.map(({ name }) => name))
   const classes = raw.classes ?? []
   const names: PolicyNames = {
     tunnels: new Set(Object.keys(raw.tunnels ?? {})),
     classes: new Set(classes.map(({ name }) => name)),
     parents: parentNames(classes),
+    router,
     resolver,
   }
-  return [
-    ...resolveTunnels(raw, [...path, 'tunnels'], own, resolver),
-    ...resolveClasses(classes, { path: [...path, 'classes'], ports, resolver }),
-    ...resolveDecapsulate(raw, [...path, 'decapsulate'], own, resolver),
+  const { ports } = router
+  const filters = [
+    ...resolveDecapsulate(raw, [...path, 'decapsulate'], router.own, resolver),
     ...resolveFilters(raw.filters ?? [], [...path, 'filters'], ports, names),
   ]
-}
-
-function resolveTunnels(raw: RawPolicy, path: KeyPath, own: readonly string[], resolver: Resolver): Change[] {
-  return Object.entries(raw.tunnels ?? {}).map(([name, given]) => {
-    const tunnel = typeof given === 'string' ? { to: given } : given
-    const at = typeof given === 'string' ? [...path, name] : [...path, name, 'to']
-    if (own.includes(tunnel.to))
-      resolver.fault('conflict', at, `expected another node, but ${tunnel.to} is an own address`)
-    if (tunnel.from !== undefined && !own.includes(tunnel.from))
-      resolver.fault('unknown', [...path, name, 'from'], `expected an own address, got ${tunnel.from}`)
-    return { do: 'open-tunnel', name, tunnel }
-  })
+  return [
+    ...resolveTunnels(raw.tunnels ?? {}, [...path, 'tunnels'], router, resolver),
+    ...resolveClasses(classes, { path: [...path, 'classes'], ports, resolver }),
+    ...filters,
+  ]
 }
 
 function resolveDecapsulate(
@@ -64,6 +57,8 @@ function resolveDecapsulate(
   const given = raw.decapsulate ?? false
   const addresses = typeof given === 'boolean' ? (given ? own : []) : given
   return addresses.map((address, index) => {
+    if (addresses.indexOf(address) < index)
+      resolver.fault('duplicate', [...path, index], `${address} is already given`)
     if (!own.includes(address))
       resolver.fault(
         'unknown',
@@ -72,7 +67,7 @@ function resolveDecapsulate(
       )
     return {
       do: 'install-filter',
-      name: `decapsulate-${address}`,
+      name: `${DECAPSULATE_NAME}${address}`,
       filter: { to: address, protocol: 'ip-in-ip' },
       action: { kind: 'decapsulate' },
       priority: DECAPSULATE_PRIORITY,
@@ -92,6 +87,8 @@ function resolveFilters(
     const at = [...path, index]
     const name = raw.name ?? `filter-${index}`
     if (seen.has(name)) resolver.fault('duplicate', [...at, 'name'], `there is another filter ${name}`)
+    if (name.startsWith(DECAPSULATE_NAME))
+      resolver.fault('conflict', [...at, 'name'], `names that begin with ${DECAPSULATE_NAME} are taken`)
     seen.add(name)
     const filter = filterOf(raw)
     resolver.engineCheck(at, () => compileFilter(filter, (port) => (ports.has(port) ? 0 : undefined)))

@@ -2,14 +2,18 @@
 import { resolve } from 'node:path'
 import type { HostNode, HostRoute, Interface, LabNode, PluginSpec, RouterNode, RouterRoute } from '../lab.ts'
 import { resolvePolicy } from '../policy/policy.ts'
+import { RouterView } from '../policy/router-view.ts'
 import type { KeyPath } from '../problem.ts'
 import type { RawAddresses, RawHost, RawNode, RawPlugin, RawRoute, RawRouter } from '../raw.ts'
 import type { Resolver } from '../resolver.ts'
 import { resolveClient } from './client.ts'
 import { checkNextHop } from './neighbours.ts'
+import { checkOwnNetworks } from './own-networks.ts'
 import { resolveServices } from './service.ts'
 import { formatSubnet, subnetOf } from './subnet.ts'
 import type { Topology } from './topology.ts'
+
+const DEFAULT_COST = 1
 
 /** What resolving needs beside the file itself. */
 export interface Surroundings {
@@ -61,13 +65,15 @@ function resolveRouter(
 ): RouterNode {
   const path = ['nodes', name]
   const interfaces = interfacesOf(raw.addresses)
+  const routes = resolveRouterRoutes(name, raw.routes ?? [], topology, resolver)
+  checkOwnNetworks(interfaces, routes, path, resolver)
+  const view = new RouterView(interfaces, routes)
   return {
     kind: 'router',
     name,
     interfaces,
-    routes: resolveRouterRoutes(name, raw.routes ?? [], topology, resolver),
-    policy:
-      raw.policy === undefined ? [] : resolvePolicy(raw.policy, [...path, 'policy'], interfaces, resolver),
+    routes,
+    policy: raw.policy === undefined ? [] : resolvePolicy(raw.policy, [...path, 'policy'], view, resolver),
     plugins: resolvePlugins(raw.plugins ?? [], [...path, 'plugins'], surroundings, resolver),
   }
 }
@@ -111,7 +117,7 @@ function resolveRouterRoutes(
   const path = ['nodes', node, 'routes']
   const resolved = routes.map((route, index): RouterRoute => {
     const prefix = formatSubnet(subnetOf(route.to))
-    const cost = route.cost ?? 0
+    const cost = route.cost ?? DEFAULT_COST
     if ((route.via === undefined) === (route.blackhole === undefined))
       resolver.fault('invalid', [...path, index], 'expected exactly one of via and blackhole')
     if (route.via === undefined) return { prefix, target: { kind: 'blackhole' }, cost }

@@ -91,7 +91,7 @@ const hostRoute: Schema = {
 
 const routerRoute: Schema = {
   ...mapping(
-    { to: prefix, via: address, blackhole: { const: true, description: 'true' }, cost: integer(0, 65_535) },
+    { to: prefix, via: address, blackhole: { const: true, description: 'true' }, cost: integer(1, 65_535) },
     ['to'],
   ),
   description: 'a route such as { to: 10.9.0.0/16, via: 10.0.1.1 } or { to: 10.9.0.0/16, blackhole: true }',

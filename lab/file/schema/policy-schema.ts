@@ -12,7 +12,7 @@ import {
   MAX_QUEUE_PACKETS,
   MAX_SPREAD,
   MAX_TUNNELS,
-  MIN_MTU,
+  MIN_TUNNEL_MTU,
 } from '../limits.ts'
 import {
   address,
@@ -101,7 +101,7 @@ const tunnel: Schema = {
       from: address,
       kind: word('ip-in-ip', 'mac-rewrite'),
       ttl: integer(1, 255),
-      mtu: integer(MIN_MTU, MAX_MTU),
+      mtu: integer(MIN_TUNNEL_MTU, MAX_MTU),
     },
     ['to'],
   ),
@@ -126,7 +126,7 @@ const trafficClass = mapping(
 const filter = mapping(
   {
     name: resourceName,
-    priority: integer(-1_000_000, 1_000_000),
+    priority: integer(-999_999, 999_999),
     from: addressMatch,
     to: addressMatch,
     protocol: protocolMatch,

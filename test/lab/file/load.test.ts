@@ -169,7 +169,7 @@ describe('parseLabFile', () => {
         'routes: [ { to: 10.9.1.1/16, via: 10.0.2.2 }, { to: 10.8.0.1, blackhole: true, cost: 7 } ]'
       expect(routersOf(labOf(changed('    policy:', `    ${routes}\n    policy:`)))[0]!.routes).to.deep.equal(
         [
-          { prefix: '10.9.0.0/16', target: { kind: 'via', via: '10.0.2.2' }, cost: 0 },
+          { prefix: '10.9.0.0/16', target: { kind: 'via', via: '10.0.2.2' }, cost: 1 },
           { prefix: '10.8.0.1/32', target: { kind: 'blackhole' }, cost: 7 },
         ],
       )

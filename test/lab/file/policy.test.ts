@@ -78,16 +78,26 @@ describe('resolvePolicy', () => {
   })
 
   describe('tunnels', () => {
-    it('keeps what a tunnel says beyond its exit', () => {
-      const text = changed(
-        TUNNELS,
-        'tunnels: { s1: { to: 10.0.2.2, from: 10.0.2.1, kind: mac-rewrite, ttl: 9, mtu: 1400 } }',
+    const tunnelsOf = (text: string) =>
+      policyOf(changed(TUNNELS, `tunnels: { s1: 10.0.2.2, t: ${text} }`)).flatMap((each) =>
+        each.do === 'open-tunnel' && each.name === 't' ? [each.tunnel] : [],
       )
-      expect(policyOf(text)[0]).to.deep.equal({
-        do: 'open-tunnel',
-        name: 's1',
-        tunnel: { to: '10.0.2.2', from: '10.0.2.1', kind: 'mac-rewrite', ttl: 9, mtu: 1400 },
-      })
+
+    it('keeps what a tunnel says beyond its exit', () => {
+      expect(tunnelsOf('{ to: 10.0.2.2, from: 10.0.2.1, kind: ip-in-ip, ttl: 9, mtu: 1400 }')).to.deep.equal([
+        { to: '10.0.2.2', from: '10.0.2.1', kind: 'ip-in-ip', ttl: 9, mtu: 1400 },
+      ])
+      expect(tunnelsOf('{ to: 10.0.2.2, kind: mac-rewrite }')).to.deep.equal([
+        { to: '10.0.2.2', kind: 'mac-rewrite' },
+      ])
+    })
+
+    it('leads beyond connected networks by a route', () => {
+      const text = changed(TUNNELS, 'tunnels: { s1: 10.7.7.7 }').replace(
+        '    policy:',
+        '    routes: [ { to: 10.0.0.0/8, blackhole: true }, { to: 10.7.0.0/16, via: 10.0.2.2 } ]\n    policy:',
+      )
+      expect(policyOf(text)[0]).to.deep.equal({ do: 'open-tunnel', name: 's1', tunnel: { to: '10.7.7.7' } })
     })
 
     it('takes packets out of tunnels at all own addresses or at those given', () => {

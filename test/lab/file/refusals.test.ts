@@ -268,13 +268,13 @@ lab.yaml:11:58: nodes.r1.addresses.eth1[1]: 10.0.1.0/25 overlaps 10.0.1.0/24 at 
   ],
   [
     'a network address',
-    changed('eth1: 10.0.2.1/24', 'eth1: [ 10.0.2.1/24, 10.0.2.0/24 ]'),
-    'lab.yaml:11:58: nodes.r1.addresses.eth1[1]: expected an address of a host, but 10.0.2.0 is the network address of 10.0.2.0/24',
+    changed('{ eth0: 10.0.2.2/24 }', '{ eth0: [ 10.0.2.2/24, 10.0.2.0/24 ] }'),
+    'lab.yaml:17:39: nodes.s1.addresses.eth0[1]: expected an address of a host, but 10.0.2.0 is the network address of 10.0.2.0/24',
   ],
   [
     'a broadcast address',
-    changed('eth1: 10.0.2.1/24', 'eth1: [ 10.0.2.1/24, 10.0.2.255/24 ]'),
-    'lab.yaml:11:58: nodes.r1.addresses.eth1[1]: expected an address of a host, but 10.0.2.255 is the broadcast address of 10.0.2.0/24',
+    changed('{ eth0: 10.0.2.2/24 }', '{ eth0: [ 10.0.2.2/24, 10.0.2.255/24 ] }'),
+    'lab.yaml:17:39: nodes.s1.addresses.eth0[1]: expected an address of a host, but 10.0.2.255 is the broadcast address of 10.0.2.0/24',
   ],
   [
     'a gateway nobody has',
@@ -298,6 +298,20 @@ lab.yaml:11:58: nodes.r1.addresses.eth1[1]: 10.0.1.0/25 overlaps 10.0.1.0/24 at 
       '    routes: [ { to: 10.9.0.0/16, via: 10.0.2.2 }, { to: 10.9.1.2/16, blackhole: true } ]\n    policy:',
     ),
     'lab.yaml:12:57: nodes.r1.routes[1].to: 10.9.0.0/16 is already given',
+  ],
+  [
+    'two addresses of a router in one network',
+    changed('eth1: 10.0.2.1/24', 'eth1: [ 10.0.2.1/24, 10.0.2.3/24 ]'),
+    'lab.yaml:11:58: nodes.r1.addresses.eth1[1]: expected another network: the router has an address in 10.0.2.0/24 already',
+  ],
+  [
+    'a route for its own network',
+    changed(
+      '    policy:',
+      '    routes: [ { to: 10.0.2.0/24, via: 10.0.1.2 }, { to: 10.0.2.255, blackhole: true } ]\n    policy:',
+    ),
+    `lab.yaml:12:21: nodes.r1.routes[0].to: the router reaches 10.0.2.0/24 already: it has an address there
+lab.yaml:12:57: nodes.r1.routes[1].to: the router reaches 10.0.2.255/32 already: it has an address there`,
   ],
   [
     'an interface within a virtual host',
@@ -356,6 +370,75 @@ const POLICIES: readonly Row[] = [
     'a drop that is none',
     action('{ drop: none }'),
     'lab.yaml:14:55: nodes.r1.policy.filters[0].action.drop: no drop reason none',
+  ],
+  [
+    'a tunnel to nowhere',
+    changed('s1: 10.0.2.2 }', 's1: 10.7.7.7 }'),
+    'lab.yaml:13:22: nodes.r1.policy.tunnels.s1: not reachable: the router has no route to 10.7.7.7',
+  ],
+  [
+    'a tunnel to a group',
+    changed('s1: 10.0.2.2 }', 's1: 239.1.1.1 }'),
+    'lab.yaml:13:22: nodes.r1.policy.tunnels.s1: expected an address of a node, but 239.1.1.1 is a multicast address',
+  ],
+  [
+    'a tunnel into a black hole',
+    changed('s1: 10.0.2.2 }', 's1: 10.7.7.7 }').replace(
+      '    policy:',
+      '    routes: [ { to: 10.7.0.0/16, blackhole: true }, { to: 10.0.0.0/8, via: 10.0.2.2 } ]\n    policy:',
+    ),
+    'lab.yaml:14:22: nodes.r1.policy.tunnels.s1: not reachable: the router has no route to 10.7.7.7',
+  ],
+  [
+    'a MAC rewritten for a host that is further away',
+    changed('s1: 10.0.2.2 }', 's1: { to: 10.7.7.7, kind: mac-rewrite } }').replace(
+      '    policy:',
+      '    routes: [ { to: 10.7.0.0/16, via: 10.0.2.2 } ]\n    policy:',
+    ),
+    'lab.yaml:14:28: nodes.r1.policy.tunnels.s1.to: expected an address on a connected network for mac-rewrite, but 10.7.7.7 is further away',
+  ],
+  [
+    'a header option for a rewritten MAC',
+    changed('s1: 10.0.2.2 }', 's1: { to: 10.0.2.2, kind: mac-rewrite, ttl: 3 } }'),
+    'lab.yaml:13:62: nodes.r1.policy.tunnels.s1.ttl: ttl does not go with mac-rewrite, which changes no header',
+  ],
+  [
+    'more tunnels to one node than the engine has',
+    changed(
+      's1: 10.0.2.2 }',
+      `s1: 10.0.2.2,${Array.from({ length: 256 }, (_, i) => `\n        t${i}: 10.0.2.2`).join(',')} }`,
+    ),
+    'lab.yaml:269:15: nodes.r1.policy.tunnels.t255: too many: expected at most 256 tunnels to 10.0.2.2',
+  ],
+  [
+    'a next hop that is no neighbour',
+    action('{ forward: { via: 10.7.7.7 } }'),
+    'lab.yaml:14:65: nodes.r1.policy.filters[0].action.forward.via: 10.7.7.7 is on no connected network',
+  ],
+  [
+    'a tunnel end given twice',
+    changed(POLICY, 'decapsulate: [ 10.0.2.1, 10.0.2.1 ]'),
+    'lab.yaml:14:32: nodes.r1.policy.decapsulate[1]: 10.0.2.1 is already given',
+  ],
+  [
+    'a filter with the name of a tunnel end',
+    changed(POLICY, 'filters: [ { name: decapsulate-10.0.1.1, action: drop } ]'),
+    'lab.yaml:14:26: nodes.r1.policy.filters[0].name: names that begin with decapsulate- are taken',
+  ],
+  [
+    'a class of the engine itself',
+    classes('{ name: default, weight: 1 }'),
+    'lab.yaml:14:26: nodes.r1.policy.classes[0].name: default is the class of all other packets',
+  ],
+  [
+    'classes below classes without end',
+    classes(
+      Array.from(
+        { length: 33 },
+        (_, i) => `{ name: c${i}, weight: 1${i === 0 ? '' : `, parent: c${i - 1}`} }`,
+      ).join(',\n        '),
+    ),
+    'lab.yaml:46:41: nodes.r1.policy.classes[32].parent: classes nest deeper than 32 levels',
   ],
   [
     'a tunnel from another',

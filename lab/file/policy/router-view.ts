@@ -1,0 +1,40 @@
+/** What a router's policy is checked against: its ports, its addresses, and where its routes lead. */
+import type { Interface, RouterRoute } from '../lab.ts'
+import { addressOf, contains, type Subnet, subnetOf } from '../resolve/subnet.ts'
+
+/** How an address is reached: at once, through a neighbour, or not at all. */
+export type Reach = 'connected' | 'routed' | 'none'
+
+export class RouterView {
+  readonly ports: ReadonlySet<string>
+  /** Own addresses as text. */
+  readonly own: readonly string[]
+  readonly #subnets: readonly Subnet[]
+  readonly #routes: readonly { readonly subnet: Subnet; readonly leads: boolean }[]
+
+  constructor(interfaces: readonly Interface[], routes: readonly RouterRoute[]) {
+    const addresses = interfaces.flatMap((each) => each.addresses)
+    this.ports = new Set(interfaces.map(({ name }) => name))
+    this.own = addresses.map(({ address }) => address)
+    this.#subnets = addresses.map(({ address, prefixLength }) => subnetOf(`${address}/${prefixLength}`))
+    this.#routes = routes.map(({ prefix, target }) => ({
+      subnet: subnetOf(prefix),
+      leads: target.kind !== 'blackhole',
+    }))
+  }
+
+  /** Where the longest prefix that contains an address leads. */
+  reach(text: string): Reach {
+    const address = addressOf(text)
+    let longest = -1
+    let reach: Reach = 'none'
+    const consider = (subnet: Subnet, answer: Reach): void => {
+      if (subnet.length <= longest || !contains(subnet, address)) return
+      longest = subnet.length
+      reach = answer
+    }
+    for (const subnet of this.#subnets) consider(subnet, 'connected')
+    for (const { subnet, leads } of this.#routes) consider(subnet, leads ? 'routed' : 'none')
+    return reach
+  }
+}
