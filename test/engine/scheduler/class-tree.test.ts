@@ -118,6 +118,7 @@ describe('ClassTree (R-SLR-26)', () => {
       link.fill(3, 5, 100)
       expect(named(link, 'x').queue).to.include({ packets: 5, packetsIn: 6, packetsOut: 1 })
       expect(named(link, 'x/a')).to.include({ parent: 'x', weight: 1 })
+      expect(link.classes.leafOf(1)).to.not.be.oneOf([link.classes.leafOf(3), link.classes.defaultLeaf])
       const lengths = drain(link)
       expect(lengths.length).to.equal(22)
       // Bytes of x and y stay level while both wait: 100 each to 200 each second time.
