@@ -118,11 +118,19 @@ describe('ClassTree (R-SLR-26)', () => {
       link.fill(3, 5, 100)
       expect(named(link, 'x').queue).to.include({ packets: 5, packetsIn: 6, packetsOut: 1 })
       expect(named(link, 'x/a')).to.include({ parent: 'x', weight: 1 })
-      expect(link.classes.leafOf(1)).to.not.be.oneOf([link.classes.leafOf(3), link.classes.defaultLeaf])
       const lengths = drain(link)
       expect(lengths.length).to.equal(22)
       // Bytes of x and y stay level while both wait: 100 each to 200 each second time.
       expect(lengths.slice(0, 9).join(' ')).to.equal('200 100 100 200 100 100 200 100 100')
+    })
+
+    it('takes later packets of its label into that queue', () => {
+      const link = makeLink()
+      link.classes.create({ name: 'x', weight: 1 }, 1, 0)
+      link.classes.create({ name: 'x/a', weight: 1, parent: 'x' }, 2, 0)
+      link.fill(1, 3)
+      expect(named(link, 'x').queue.packets).to.equal(3)
+      expect(named(link, 'default').queue.packets).to.equal(0)
     })
 
     it('moves the default class’s leaf as well', () => {
