@@ -49,6 +49,8 @@ export class ArpCache {
   readonly #timer = new Timer(() => this.#retry())
   /** Packets that wait. */
   #pending = 0
+  /** Neighbours whose answer is awaited. */
+  #asked = 0
 
   constructor(link: ArpLink) {
     this.#link = link
@@ -130,7 +132,7 @@ export class ArpCache {
     entry.mac = mac.slice()
     entry.freshUntil = this.#link.clock.now + FRESH_NS
     entry.requests = 0
-    entry.retryAt = NEVER
+    this.#settle(entry)
     const waiting = entry.pending
     entry.pending = []
     this.#pending -= waiting.length
@@ -145,6 +147,7 @@ export class ArpCache {
   #request(entry: Neighbour, mac: Uint8Array | null): void {
     const { clock, timers } = this.#link
     entry.requests++
+    if (entry.retryAt === NEVER) this.#asked++
     entry.retryAt = clock.now + REQUEST_INTERVAL
     if (!this.#timer.armed) timers.arm(this.#timer, entry.retryAt)
     this.#link.request(entry.address, mac)
@@ -163,9 +166,16 @@ export class ArpCache {
     timers.arm(this.#timer, next)
   }
 
+  /** No answer is awaited any more. */
+  #settle(entry: Neighbour): void {
+    if (entry.retryAt === NEVER) return
+    entry.retryAt = NEVER
+    if (--this.#asked === 0) this.#link.timers.cancel(this.#timer)
+  }
+
   #forget(entry: Neighbour): void {
     this.#entries.delete(entry.address)
-    entry.retryAt = NEVER
+    this.#settle(entry)
     this.#pending -= entry.pending.length
     for (const _ of entry.pending) this.#link.counters.drop('arp-unresolved')
   }

@@ -1,4 +1,18 @@
 /** The door of the host stack. */
+
+export type { CampaignOptions, ClientReport } from './applications/campaign.ts'
+export { DatagramClient, type DatagramClientOptions } from './applications/datagram-client.ts'
+export { DatagramService, type DatagramServiceOptions } from './applications/datagram-service.ts'
+export { HttpClient, type HttpClientOptions } from './applications/http-client.ts'
+export { HttpService, type HttpServiceOptions, type HttpSession } from './applications/http-service.ts'
+export { matchesPattern, patternChunk } from './applications/pattern.ts'
+export { PingClient, type PingClientOptions } from './applications/ping-client.ts'
+export { StreamClient, type StreamClientOptions } from './applications/stream-client.ts'
+export {
+  StreamService,
+  type StreamServiceOptions,
+  type StreamSession,
+} from './applications/stream-service.ts'
 export type { NetworkDevice } from './attachment.ts'
 export { HostCounters, type HostDrop } from './counters.ts'
 export { StackError, type StackErrorCode } from './errors.ts'

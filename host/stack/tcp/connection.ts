@@ -15,6 +15,7 @@ import { finish } from './lifecycle.ts'
 import { output } from './output.ts'
 import { drain } from './receive.ts'
 import { emitReset } from './reset.ts'
+import { advance } from './sequence.ts'
 
 const ignore = (): void => {}
 
@@ -51,6 +52,12 @@ export class TcpConnection implements ConnectionEvents, ConnectionEnds {
 
   get remotePort(): number {
     return this.block.remotePort
+  }
+
+  /** The peer has closed its side, and `onEnd` has told so. */
+  get ended(): boolean {
+    const { finSequence, rcvNxt, endOwed } = this.block
+    return finSequence >= 0 && rcvNxt === advance(finSequence, 1) && !endOwed
   }
 
   /** Experimental options (kinds 253 and 254) of the peer's SYN or SYN-ACK. */
