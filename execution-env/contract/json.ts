@@ -159,6 +159,11 @@ export function formatJson(value: JsonValue): string {
   return `${JSON.stringify(sorted(value), undefined, 2)}\n`
 }
 
+/** The one text of a value on a single line: keys sorted by code unit, no spaces. */
+export function formatJsonLine(value: JsonValue): string {
+  return JSON.stringify(sorted(value))
+}
+
 function sorted(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return value.map(sorted)
   if (typeof value !== 'object' || value === null) return value
