@@ -6,7 +6,7 @@ import type { HostStack } from '../host-stack.ts'
 import { SECOND } from '../time.ts'
 import type { UdpBinding, UdpDatagram } from '../udp.ts'
 import { type Attempt, Campaign, type CampaignOptions, type ClientReport } from './campaign.ts'
-import { matchesPattern } from './pattern.ts'
+import { matchesPattern, patternChunk } from './pattern.ts'
 
 const LINE_LIMIT = 200
 
@@ -17,6 +17,8 @@ export interface DatagramClientOptions extends CampaignOptions {
   readonly from?: number
   /** Size of the answer's body, 0..60000. Default 100. */
   readonly bytes?: number
+  /** Size of the request, filled up with the known pattern, 0..65507. Default 0: as short as it can be. */
+  readonly upload?: number
   /** TTL, which for groups is 1 unless told. */
   readonly ttl?: number
 }
@@ -68,11 +70,12 @@ export class DatagramClient {
   }
 
   #start(attempt: Attempt): void {
-    const { to, port, from, bytes = 100, ttl } = this.#options
+    const { to, port, from, bytes = 100, upload = 0, ttl } = this.#options
     if (this.#binding === null) return
     this.#waiting.set(attempt.index, attempt)
     attempt.abandon = () => this.#waiting.delete(attempt.index)
-    const payload = Buffer.from(`REQ ${attempt.index} ${bytes}\n`, 'latin1')
+    const line = Buffer.from(`REQ ${attempt.index} ${bytes}\n`, 'latin1')
+    const payload = Buffer.concat([line, patternChunk(0, Math.max(0, upload - line.length))])
     const choices = { ...(from === undefined ? {} : { from }), ...(ttl === undefined ? {} : { ttl }) }
     const result = this.#stack.udp.send({ to, port, fromPort: this.#binding.port, payload, ...choices })
     if (result === 'sent') this.#campaign.bytesOut += payload.length

@@ -32,15 +32,18 @@ export class ByteQueue {
     }
     const chunks = this.#chunks
     const last = chunks.length - 1
-    if (this.#gather !== null && chunks[last].length + bytes.length <= this.#gather.length) {
-      const used = chunks[last].length
-      this.#gather.set(bytes, used)
-      chunks[last] = this.#gather.subarray(0, used + bytes.length)
+    const used = last < 0 ? GATHER_BYTES : chunks[last].length
+    if (used + bytes.length > GATHER_BYTES) {
+      this.#gather = null
+      chunks.push(bytes)
       return
     }
-    this.#gather = new Uint8Array(GATHER_BYTES)
-    this.#gather.set(bytes)
-    chunks.push(this.#gather.subarray(0, bytes.length))
+    if (this.#gather === null) {
+      this.#gather = new Uint8Array(GATHER_BYTES)
+      this.#gather.set(chunks[last])
+    }
+    this.#gather.set(bytes, used)
+    chunks[last] = this.#gather.subarray(0, used + bytes.length)
   }
 
   /** Forgets the first `count` bytes. */
