@@ -4,22 +4,15 @@
  * frames. Layers are made when first used, so that an idle host is small.
  */
 import {
-  type Arp,
-  createArp,
-  createEthernet,
-  ETHER_TYPE_ARP,
-  ETHER_TYPE_IPV4,
   ICMP_TIME_EXCEEDED,
   type Ipv4Prefix,
-  macEquals,
   PROTOCOL_IP_IN_IP,
-  parseEthernet,
   parseIpv4Prefix,
   prefixMask,
   TIME_EXCEEDED_REASSEMBLY,
 } from '../../engine/wire/index.ts'
 import { LocalAddresses } from './addresses.ts'
-import { Attachment, type NetworkDevice } from './attachment.ts'
+import type { NetworkDevice } from './attachment.ts'
 import { HostCounters } from './counters.ts'
 import { StackError } from './errors.ts'
 import { FRAME_NETWORK, FRAME_TRANSPORT } from './frame.ts'
@@ -29,6 +22,7 @@ import { Inbox, type Waiting } from './inbox.ts'
 import { Ipv4Input, LOOPBACK } from './ipv4-input.ts'
 import { Ipv4Output } from './ipv4-output.ts'
 import { Layers } from './layers.ts'
+import { type Gate, LinkLayer } from './link-layer.ts'
 import type { Network, ProtocolHandler, SendOptions, SendResult } from './network.ts'
 import { DEFAULT_REASSEMBLY_LIMITS, Reassembly, type ReassemblyLimits } from './reassembly.ts'
 import { RouteTable } from './routes.ts'
@@ -59,8 +53,6 @@ export interface StackTimer {
   cancel(): void
 }
 
-const DEVICE_LIMIT = 256
-
 export class HostStack {
   readonly name: string
   readonly counters = new HostCounters()
@@ -70,18 +62,15 @@ export class HostStack {
   /** Sending as the transports do it, for protocols of the application's own. */
   readonly network: Network
   readonly #timers = new TimerQueue()
-  readonly #attachments: Attachment[] = []
+  readonly #gate: Gate = { busy: false }
+  readonly #links: LinkLayer
   readonly #addresses = new LocalAddresses()
   readonly #routes = new RouteTable()
   readonly #inbox: Inbox
   readonly #layers: Layers
   readonly #input: Ipv4Input
-  readonly #ethernet = createEthernet()
   readonly #reassemblyLimits: ReassemblyLimits
-  #arp: Arp | null = null
   #reassembly: Reassembly | null = null
-  /** Something of this stack is running: what arrives must wait. */
-  #busy = false
 
   constructor(options: HostStackOptions) {
     const { name, random, now, log } = options
@@ -92,9 +81,14 @@ export class HostStack {
     this.#inbox = new Inbox(this.counters)
     this.#reassemblyLimits = { ...DEFAULT_REASSEMBLY_LIMITS, ...options.reassembly }
     const shared = { clock: this.clock, timers: this.#timers, counters: this.counters, random, log }
+    this.#links = new LinkLayer({
+      ...shared,
+      gate: this.#gate,
+      inputIp: (bytes, at, end, device, group) => this.#input.input(bytes, at, end, device, group, 0),
+    })
     this.network = new Ipv4Output({
       ...shared,
-      attachments: this.#attachments,
+      attachments: this.#links.attachments,
       addresses: this.#addresses,
       routes: this.#routes,
       loop: (frame) => this.#wait('frame', LOOPBACK, frame),
@@ -126,7 +120,7 @@ export class HostStack {
 
   /** Devices by index, with their addresses. */
   get devices(): readonly { readonly device: NetworkDevice; readonly prefixes: readonly Ipv4Prefix[] }[] {
-    return this.#attachments
+    return this.#links.attachments
   }
 
   /** Whole prefixes that are local. */
@@ -139,13 +133,7 @@ export class HostStack {
    * @throws StackError `invalid`, `limit`
    */
   addDevice(device: NetworkDevice, prefixes: readonly Ipv4Prefix[]): number {
-    if (device.mac.length !== 6 || device.mtu < 68)
-      throw new StackError('invalid', `device ${device.name} has no MAC of 6 bytes or an MTU below 68`)
-    if (this.#attachments.length >= DEVICE_LIMIT) throw new StackError('limit', 'too many devices')
-    const index = this.#attachments.length
-    const shared = { clock: this.clock, timers: this.#timers, counters: this.counters }
-    const transmit = (to: NetworkDevice, frame: Uint8Array): void => this.#transmit(to, frame)
-    this.#attachments.push(new Attachment(index, device, prefixes, shared, transmit))
+    const { index } = this.#links.add(device, prefixes)
     for (const prefix of prefixes) {
       this.#addresses.addDeviceAddress(prefix)
       if (prefix.length < 32) this.addRoute(prefix, { device: index })
@@ -167,8 +155,8 @@ export class HostStack {
       this.#routes.add({ prefix: parsed, device: link.device, via: target.via })
       return
     }
-    if (this.#attachments[target.device] === undefined) throw new StackError('unknown', 'no such device')
-    this.#routes.add({ prefix: parsed, device: target.device, via: 0 })
+    const { index } = this.#links.attachment(target.device)
+    this.#routes.add({ prefix: parsed, device: index, via: 0 })
   }
 
   /** @throws StackError `unknown` */
@@ -181,8 +169,7 @@ export class HostStack {
    * @throws StackError `unknown`
    */
   announce(device: number): void {
-    const attachment = this.#attachments[device]
-    if (attachment === undefined) throw new StackError('unknown', `no device ${device}`)
+    const attachment = this.#links.attachment(device)
     for (const { address } of attachment.prefixes) attachment.announce(address)
   }
 
@@ -202,13 +189,10 @@ export class HostStack {
    * @throws StackError `unknown` for an index that is no device
    */
   input(device: number, frame: Uint8Array, now: Nanoseconds): void {
-    if (this.#attachments[device] === undefined) throw new StackError('unknown', `no device ${device}`)
+    const attachment = this.#links.attachment(device)
     this.#advance(now)
-    if (this.#busy) {
-      this.#wait('frame', device, frame)
-      return
-    }
-    this.#run(() => this.#frame(device, frame))
+    if (this.#gate.busy) this.#wait('frame', device, frame)
+    else this.#run(() => this.#links.input(attachment, frame))
   }
 
   /** Receives an IP packet as if `device` had brought it (from a control channel or a tunnel), at the next poll. */
@@ -219,8 +203,7 @@ export class HostStack {
   /** Runs what is due at `now`. Call it before calling anything else at a new time. */
   poll(now: Nanoseconds): void {
     this.#advance(now)
-    if (this.#busy) return
-    this.#run(() => this.#timers.run(this.clock.now))
+    if (!this.#gate.busy) this.#run(() => this.#timers.run(this.clock.now))
   }
 
   /** When `poll` is due: NEVER while only frames can cause work. */
@@ -301,12 +284,12 @@ export class HostStack {
 
   /** Runs something that must not be re-entered, then what waited. */
   #run(work: () => void): void {
-    this.#busy = true
+    this.#gate.busy = true
     try {
       work()
       this.#inbox.drain((each) => this.#takeWaiting(each))
     } finally {
-      this.#busy = false
+      this.#gate.busy = false
     }
   }
 
@@ -317,50 +300,13 @@ export class HostStack {
   #takeWaiting({ kind, device, bytes }: Waiting): void {
     if (kind === 'packet') this.#input.input(bytes, 0, bytes.length, device, false, 0)
     else if (device === LOOPBACK) this.#input.input(bytes, FRAME_NETWORK, bytes.length, LOOPBACK, false, 0)
-    else this.#frame(device, bytes)
-  }
-
-  #frame(index: number, frame: Uint8Array): void {
-    const { counters } = this
-    const attachment = this.#attachments[index]
-    const ethernet = this.#ethernet
-    counters.framesIn++
-    counters.bytesIn += frame.length
-    if (parseEthernet(frame, 0, frame.length, ethernet) !== 0) {
-      counters.drop('frame-malformed')
-      return
-    }
-    const group = (frame[0] & 1) === 1
-    if (!group && !macEquals(frame, 0, attachment.device.mac)) {
-      counters.drop('not-for-this-mac')
-      return
-    }
-    const { etherType, headerBytes, vlan } = ethernet
-    if (etherType === ETHER_TYPE_IPV4 && vlan <= 0)
-      this.#input.input(frame, headerBytes, frame.length, index, group, 0)
-    else if (etherType === ETHER_TYPE_ARP && vlan <= 0) {
-      this.#arp ??= createArp()
-      attachment.inputArp(frame, headerBytes, frame.length, this.#arp)
-    } else counters.drop('ethertype-unsupported')
-  }
-
-  /** The only way out. A device that answers at once finds this stack busy, and its answer waits. */
-  #transmit(device: NetworkDevice, frame: Uint8Array): void {
-    this.counters.framesOut++
-    this.counters.bytesOut += frame.length
-    const busy = this.#busy
-    this.#busy = true
-    try {
-      device.send(frame)
-    } finally {
-      this.#busy = busy
-    }
+    else this.#links.input(this.#links.attachment(device), bytes)
   }
 
   #doubtNextHop(remote: number): void {
     const route = this.#routes.find(remote)
     if (route === undefined) return
-    this.#attachments[route.device].neighbours.doubt(route.via === 0 ? remote : route.via)
+    this.#links.attachments[route.device].neighbours.doubt(route.via === 0 ? remote : route.via)
   }
 }
 

@@ -110,6 +110,8 @@ export class VirtualWorld {
       for (const stack of this.stacks) at = Math.min(at, stack.pollAt())
       if (at === NEVER || at > until) {
         if (until !== NEVER) this.now = Math.max(this.now, until)
+        // Whoever calls a stack next must find it at the present time.
+        for (const stack of this.stacks) stack.poll(this.now)
         return steps
       }
       this.now = Math.max(this.now, at)

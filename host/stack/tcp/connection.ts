@@ -4,6 +4,7 @@
  * must not be written to.
  */
 import type { ConnectionEnds } from '../stack-event.ts'
+import type { Nanoseconds } from '../time.ts'
 import type {
   CloseReason,
   ConnectionEvents,
@@ -68,6 +69,15 @@ export class TcpConnection implements ConnectionEvents, ConnectionEnds {
   /** Bytes accepted by `send` and not yet acknowledged by the peer. */
   get queuedBytes(): number {
     return this.block.sendBuffer.length
+  }
+
+  /**
+   * How long the peer has said nothing although something awaits its acknowledgment, in ns; 0 when nothing does.
+   * Longer than transport recovery takes, it hints that the peer's packets go astray (R-SLR-24).
+   */
+  get silenceNs(): Nanoseconds {
+    const { flight, lastHeardAt, stuckSince, services } = this.block
+    return flight > 0 ? services.clock.now - Math.max(lastHeardAt, stuckSince) : 0
   }
 
   /** Smoothed round-trip time in ns; -1 before the first sample. */

@@ -38,6 +38,14 @@ export class TcpLayer {
     return this.#tables.connections.size
   }
 
+  /** The connections whose handshake is complete, in a fixed order. */
+  established(): TcpConnection[] {
+    const found: TcpConnection[] = []
+    for (const { synchronized, events } of this.#tables.connections.entries())
+      if (synchronized && events instanceof TcpConnection) found.push(events)
+    return found
+  }
+
   /** Connections in TIME-WAIT now. */
   get lingering(): number {
     return this.#tables.lingering.size
