@@ -8,7 +8,9 @@ import type { TcpConnection } from '../tcp/connection.ts'
 import type { ConnectRequest } from '../tcp/open-request.ts'
 import { type Attempt, Campaign, type CampaignOptions, type ClientReport } from './campaign.ts'
 import { contentLength, HeadCollector, parseHead } from './http-message.ts'
-import { matchesPattern } from './pattern.ts'
+import { matchesPattern, patternChunk } from './pattern.ts'
+
+const CHUNK_BYTES = 32_768
 
 export interface HttpClientOptions extends CampaignOptions {
   /** Unsigned address and port. */
@@ -20,6 +22,8 @@ export interface HttpClientOptions extends CampaignOptions {
   readonly bytes?: number
   /** Default `/`. */
   readonly path?: string
+  /** Bytes of the known pattern sent as the body of a POST; 0, the default, sends a GET. */
+  readonly upload?: number
   /** Many requests over one connection. Default false: each has its own. */
   readonly keepAlive?: boolean
   /** Whether the body must be the known pattern. Default true; false for servers that are not ours. */
@@ -33,6 +37,8 @@ interface Channel {
   readonly connection: TcpConnection
   attempt: Attempt | null
   head: HeadCollector
+  /** Body bytes of the request handed to TCP. */
+  uploaded: number
   /** Body bytes expected, -1 while the head is incomplete. */
   length: number
   received: number
@@ -50,14 +56,15 @@ export class HttpClient {
 
   /** @throws StackError `invalid` */
   constructor(stack: HostStack, options: HttpClientOptions) {
-    const { host = 'lab', bytes, path = '/', keepAlive = false } = options
+    const { host = 'lab', bytes, path = '/', keepAlive = false, upload = 0 } = options
     this.#stack = stack
     this.#options = options
     const lines = [
-      `GET ${bytes === undefined ? path : `/bytes/${bytes}`} HTTP/1.1`,
+      `${upload > 0 ? 'POST' : 'GET'} ${bytes === undefined ? path : `/bytes/${bytes}`} HTTP/1.1`,
       `Host: ${host}`,
       'User-Agent: pronto',
       `Connection: ${keepAlive ? 'keep-alive' : 'close'}`,
+      ...(upload > 0 ? [`Content-Length: ${upload}`, 'Content-Type: application/octet-stream'] : []),
     ]
     this.#request = Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
     this.#campaign = new Campaign(stack, options, (attempt) => this.#start(attempt))
@@ -87,11 +94,25 @@ export class HttpClient {
     channel.attempt = attempt
     channel.length = -1
     channel.received = 0
+    channel.uploaded = 0
     attempt.abandon = () => {
       channel.attempt = null
       channel.connection.abort()
     }
     this.#campaign.bytesOut += channel.connection.send(this.#request.slice())
+    this.#upload(channel)
+  }
+
+  /** Hands as much of the request's body to TCP as it takes. */
+  #upload(channel: Channel): void {
+    const { upload = 0 } = this.#options
+    while (channel.attempt !== null && channel.uploaded < upload) {
+      const chunk = patternChunk(channel.uploaded, Math.min(CHUNK_BYTES, upload - channel.uploaded))
+      const taken = channel.connection.send(chunk)
+      channel.uploaded += taken
+      this.#campaign.bytesOut += taken
+      if (taken < chunk.length) return
+    }
   }
 
   #open(): Channel {
@@ -101,12 +122,14 @@ export class HttpClient {
       connection,
       attempt: null,
       head: new HeadCollector(),
+      uploaded: 0,
       length: -1,
       received: 0,
       server: '',
       last: true,
     }
     connection.onData = (bytes) => this.#read(channel, bytes)
+    connection.onWritable = () => this.#upload(channel)
     connection.onEnd = () => {
       this.#drop(channel)
       channel.attempt?.fail('closed')

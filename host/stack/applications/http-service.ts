@@ -1,6 +1,6 @@
 /**
  * An HTTP/1.1 service for labs: GET (and HEAD) of `/`, or of `/bytes/N` for N bytes of the known pattern, with
- * Content-Length, keep-alive and close. The one idea: a session is a few numbers, so that it can move to another
+ * Content-Length, keep-alive and close; POST and PUT take a body first and answer the same. The one idea: a session is a few numbers, so that it can move to another
  * host with its connection. It names itself in `X-Served-By`. Heads, requests and idle time are bounded.
  */
 import { StackError } from '../errors.ts'
@@ -42,6 +42,8 @@ export interface HttpSession {
   readonly sent: number
   /** The connection closes after the response. */
   readonly closing: boolean
+  /** Size of the response that waits for the end of the request's body; -1: none waits. */
+  readonly answer: number
 }
 
 interface Session {
@@ -52,6 +54,7 @@ interface Session {
   total: number
   sent: number
   closing: boolean
+  answer: number
   idle: StackTimer | null
   /** Bytes received and not looked at, oldest first. */
   readonly waiting: Uint8Array[]
@@ -61,11 +64,16 @@ interface Session {
   busy: boolean
 }
 
+/** Methods that are answered, and those of them whose body is received before the answer. */
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT'])
+const UPLOADS = new Set(['POST', 'PUT'])
+
 const STATUS: Readonly<Record<number, string>> = {
   200: 'OK',
   400: 'Bad Request',
   404: 'Not Found',
   405: 'Method Not Allowed',
+  411: 'Length Required',
   431: 'Request Header Fields Too Large',
   505: 'HTTP Version Not Supported',
 }
@@ -104,16 +112,16 @@ export class HttpService {
     const session = this.#sessions.get(connection)
     if (session === undefined) throw new StackError('unknown', 'not a connection of this service')
     this.#forget(session)
-    const { head, skip, prefix, total, sent, closing, waiting } = session
+    const { head, skip, prefix, total, sent, closing, answer, waiting } = session
     const pending = new Uint8Array(Buffer.concat([head.pending, ...waiting]))
-    return { head: pending, skip, prefix: prefix.slice(), total, sent, closing }
+    return { head: pending, skip, prefix: prefix.slice(), total, sent, closing, answer }
   }
 
   /** Serves an imported connection from where its session stood, and resumes it. */
   adopt(connection: TcpConnection, moved: HttpSession): void {
     const session = this.#take(connection)
-    const { head, skip, prefix, total, sent, closing } = moved
-    Object.assign(session, { skip, prefix, total, sent, closing })
+    const { head, skip, prefix, total, sent, closing, answer } = moved
+    Object.assign(session, { skip, prefix, total, sent, closing, answer })
     session.waiting.push(head)
     session.ended = connection.ended
     connection.resume()
@@ -129,6 +137,7 @@ export class HttpService {
       total: 0,
       sent: 0,
       closing: false,
+      answer: -1,
       idle: null,
       waiting: [],
       ended: false,
@@ -167,13 +176,13 @@ export class HttpService {
     if (session.busy) return
     session.busy = true
     let flushed = this.#flush(session)
-    while (flushed && !session.closing && session.waiting.length > 0) {
+    while (flushed && (!session.closing || session.answer >= 0) && session.waiting.length > 0) {
       this.#consume(session)
       flushed = this.#flush(session)
     }
     session.busy = false
     if (!flushed) connection.pause()
-    else if (session.closing || session.ended) connection.close()
+    else if ((session.closing && session.answer < 0) || session.ended) connection.close()
     else {
       if (session.idle === null) this.#wait(session)
       connection.resume()
@@ -187,6 +196,7 @@ export class HttpService {
       const skipped = Math.min(session.skip, bytes.length)
       session.skip -= skipped
       if (skipped < bytes.length) session.waiting.unshift(bytes.subarray(skipped))
+      this.#bodyArrived(session)
       return
     }
     const collected = session.head.add(bytes)
@@ -199,6 +209,16 @@ export class HttpService {
     this.#answer(session, parseHead(collected.text))
   }
 
+  /** Part of a request's body came: the client is alive, and at the body's end its answer is due. */
+  #bodyArrived(session: Session): void {
+    session.idle?.cancel()
+    this.#wait(session)
+    if (session.skip > 0 || session.answer < 0) return
+    const size = session.answer
+    session.answer = -1
+    this.#respond(session, 200, size, false)
+  }
+
   #answer(session: Session, head: HttpHead | undefined): void {
     const length = head === undefined ? undefined : contentLength(head)
     if (head === undefined || length === undefined || head.headers.has('transfer-encoding')) {
@@ -209,13 +229,15 @@ export class HttpService {
     if (!modern && head.third !== 'HTTP/1.0')
       this.#refuse(session, /^HTTP\/\d\.\d$/.test(head.third) ? 505 : 400)
     else if (modern && !head.headers.has('host')) this.#refuse(session, 400)
-    else if (head.first !== 'GET' && head.first !== 'HEAD') this.#refuse(session, 405)
+    else if (!METHODS.has(head.first)) this.#refuse(session, 405)
+    else if (length < 0 && UPLOADS.has(head.first)) this.#refuse(session, 411)
     else {
       const wish = (head.headers.get('connection') ?? '').toLowerCase()
       session.closing ||= modern ? wish === 'close' : wish !== 'keep-alive'
       session.skip = Math.max(0, length)
       const size = this.#sizeOf(head.second)
       if (size < 0) this.#respond(session, 404, 0, head.first === 'HEAD')
+      else if (UPLOADS.has(head.first) && session.skip > 0) session.answer = size
       else this.#respond(session, 200, size, head.first === 'HEAD')
     }
   }

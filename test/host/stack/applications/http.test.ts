@@ -41,6 +41,33 @@ function talk(...requests: string[]): { text: string; closed: string } {
 }
 
 describe('HTTP service and client', () => {
+  describe('when requests carry a body', () => {
+    it('sends all of it before the answer, with and without keep-alive', () => {
+      for (const keepAlive of [false, true]) {
+        const report = run({ upload: 200_000, bytes: 1000, keepAlive, count: 5 })
+        expect(report.completed).to.equal(5)
+        expect(report.corrupted).to.equal(0)
+        expect(report.bytesOut).to.be.within(1_000_000, 1_002_000)
+      }
+    })
+
+    it('gets through a link that loses packets', () => {
+      const report = run({ upload: 300_000, count: 3 }, { delayNs: MS, loss: 0.03 })
+      expect(report.completed).to.equal(3)
+    })
+
+    it('answers after the last byte of the body', () => {
+      const head = 'POST /bytes/3 HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n'
+      expect(talk(`${head}abc`).text).to.equal('')
+      const { text } = talk(`${head}abc`, 'def', 'GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+      expect(text.match(/HTTP\/1.1 200 OK/g)).to.have.length(2)
+    })
+
+    it('asks for the length of a body', () => {
+      expect(talk('POST / HTTP/1.1\r\nHost: x\r\n\r\n').text).to.match(/^HTTP\/1.1 411 Length Required/)
+    })
+  })
+
   describe('when each request has its own connection', () => {
     it('completes all, checks every byte and names the server', () => {
       const report = run({ bytes: 10_000 })
@@ -129,7 +156,7 @@ describe('HTTP service and client', () => {
       ['a bad length', 'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n', 400],
       ['two lengths', 'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n', 400],
       ['chunks', 'GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n', 400],
-      ['another method', 'POST / HTTP/1.1\r\nHost: x\r\n\r\n', 405],
+      ['another method', 'DELETE / HTTP/1.1\r\nHost: x\r\n\r\n', 405],
       ['another version', 'GET / HTTP/2.0\r\nHost: x\r\n\r\n', 505],
       ['an endless head', `GET / HTTP/1.1\r\nHost: ${'x'.repeat(9000)}`, 431],
       ['too many headers', `GET / HTTP/1.1\r\nHost: x\r\n${'a: b\r\n'.repeat(200)}\r\n`, 400],
