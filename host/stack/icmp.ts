@@ -135,17 +135,25 @@ export class IcmpLayer {
       this.#context.counters.drop('icmp-unexpected')
       return
     }
+    const destination = read32(bytes, at + 16)
+    const transport = at + headerBytes
+    const protocol = bytes[at + 9]
+    if (protocol === PROTOCOL_ICMP && end - transport >= ICMP_HEADER_BYTES) {
+      if (bytes[transport] === ICMP_ECHO_REQUEST && type === ICMP_UNREACHABLE)
+        this.pings.unreachable(destination, read16(bytes, transport + 4), read16(bytes, transport + 6))
+      return
+    }
     const tooBig = type === ICMP_UNREACHABLE && code === UNREACHABLE_FRAGMENTATION_NEEDED
     this.#context.error({
       type,
       code,
       mtu: tooBig ? rest & 0xffff : 0,
       source,
-      destination: read32(bytes, at + 16),
+      destination,
       packetBytes: read16(bytes, at + 2),
-      protocol: bytes[at + 9],
+      protocol,
       bytes,
-      transport: at + headerBytes,
+      transport,
       end,
     })
   }

@@ -109,6 +109,16 @@ export class PingTable {
     return true
   }
 
+  /** A router or the host itself says that a request cannot be delivered. Attacker-controlled. */
+  unreachable(destination: number, identifier: number, sequence: number): void {
+    const key = (identifier << 16) | sequence
+    const waiting = this.#waiting.get(key)
+    if (waiting === undefined || waiting.to !== destination) return
+    this.#waiting.delete(key)
+    this.#context.timers.cancel(waiting.timer)
+    waiting.done({ outcome: 'unreachable' })
+  }
+
   #nextSequence(): number {
     this.#sequence = (this.#sequence + 1) & 0xffff
     return this.#sequence

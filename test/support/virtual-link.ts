@@ -20,6 +20,8 @@ export interface LinkOptions {
   readonly reorder?: number
   readonly reorderNs?: number
   readonly mtu?: number
+  /** Frames that chance leaves alone. */
+  readonly spare?: (frame: Uint8Array) => boolean
   /** Decides frame by frame, before chance does: false drops it. */
   readonly filter?: (frame: Uint8Array, from: string) => boolean
 }
@@ -204,11 +206,12 @@ export class VirtualLan {
 
   #fly(port: Port, frame: Uint8Array, at: number): void {
     const { delayNs = MICROSECOND, loss = 0, duplicate = 0, reorder = 0, reorderNs = 0 } = this.options
-    if (this.#random.float() < loss) {
+    const spared = this.options.spare?.(frame) ?? false
+    if (this.#random.float() < loss && !spared) {
       this.#record(port.name, frame, 'lost')
       return
     }
-    const held = this.#random.float() < reorder
+    const held = this.#random.float() < reorder && !spared
     const twice = this.#random.float() < duplicate
     this.#record(port.name, frame, held ? 'held' : twice ? 'duplicated' : 'delivered')
     const arrival = at + delayNs + (held ? reorderNs : 0)

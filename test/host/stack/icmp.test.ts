@@ -89,6 +89,24 @@ describe('ICMP', () => {
     })
   })
 
+  describe('when a router says that an echo request cannot be delivered', () => {
+    it('ends it at once, and no other one', () => {
+      const { peer, stack } = rawPair(null)
+      const outcomes: string[] = []
+      for (const sequence of [1, 2])
+        stack.icmp.ping({ to: 0x0a000001, identifier: 7, sequence, timeoutNs: SECOND }, ({ outcome }) =>
+          outcomes.push(`${sequence} ${outcome}`),
+        )
+      peer.settle()
+      const request = peer.others[1].slice(14)
+      const error = new Uint8Array(8 + request.length)
+      emitIcmp(error, 0, 3, 1, 0, request)
+      peer.sendIp(PROTOCOL_ICMP, error)
+      peer.settle()
+      expect(outcomes).to.deep.equal(['2 unreachable'])
+    })
+  })
+
   describe('when something cannot be delivered', () => {
     it('says so, quoting the packet, at most 100 times a second', () => {
       const { peer, stack } = rawPair(null)
