@@ -45,7 +45,8 @@ export const MAX_REQUEST_BYTES = 1e12
 /** Payload of one datagram: 65535 less the IP and UDP (or ICMP) headers. */
 export const MAX_DATAGRAM_BYTES = 65_507
 export const MIN_MTU = 68
-export const MAX_MTU = 65_535
+/** A jumbo frame. */
+export const MAX_MTU = 9_216
 /** The least link and the outer header. */
 export const MIN_TUNNEL_MTU = MIN_MTU + 20
 export const MAX_QUEUE_PACKETS = 1e6

@@ -1,6 +1,6 @@
 /** What a router's policy is checked against: its ports, its addresses, and where its routes lead. */
 import type { Interface, RouterRoute } from '../lab.ts'
-import { addressOf, contains, type Subnet, subnetOf } from '../resolve/subnet.ts'
+import { addressOf, contains, notAHost, type Subnet, subnetOf } from '../resolve/subnet.ts'
 
 /** How an address is reached: at once, through a neighbour, or not at all. */
 export type Reach = 'connected' | 'routed' | 'none'
@@ -23,7 +23,13 @@ export class RouterView {
     }))
   }
 
-  /** Where the longest prefix that contains an address leads. */
+  /** Whether an address on a connected network is hidden by a route of a longer prefix. */
+  isHidden(text: string): boolean {
+    const address = addressOf(text)
+    return this.#subnets.some((subnet) => contains(subnet, address)) && this.reach(text) !== 'connected'
+  }
+
+  /** Where the longest prefix that contains an address leads; a network's own two addresses lead nowhere. */
   reach(text: string): Reach {
     const address = addressOf(text)
     let longest = -1
@@ -33,7 +39,10 @@ export class RouterView {
       longest = subnet.length
       reach = answer
     }
-    for (const subnet of this.#subnets) consider(subnet, 'connected')
+    for (const subnet of this.#subnets) {
+      if (notAHost(address, subnet) !== undefined) return 'none'
+      consider(subnet, 'connected')
+    }
     for (const { subnet, leads } of this.#routes) consider(subnet, leads ? 'routed' : 'none')
     return reach
   }

@@ -68,6 +68,9 @@ function resolveRouter(
   const routes = resolveRouterRoutes(name, raw.routes ?? [], topology, resolver)
   checkOwnNetworks(interfaces, routes, path, resolver)
   const view = new RouterView(interfaces, routes)
+  for (const [index, { target }] of routes.entries())
+    if (target.kind === 'via' && view.isHidden(target.via))
+      resolver.fault('conflict', [...path, 'routes', index, 'via'], `${target.via} is itself behind a route`)
   return {
     kind: 'router',
     name,

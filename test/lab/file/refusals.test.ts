@@ -122,9 +122,9 @@ const FORM: readonly Row[] = [
     'lab.yaml:22:18: links[0].endpoints: expected two endpoints such as [ "c1:eth0", "r1:eth0" ]',
   ],
   [
-    'an MTU beyond IP',
-    changed('mtu: 1520', 'mtu: 65536'),
-    'lab.yaml:23:49: links[1].mtu: expected a whole number from 68 to 65535, got 65536',
+    'an MTU beyond jumbo frames',
+    changed('mtu: 1520', 'mtu: 9217'),
+    'lab.yaml:23:49: links[1].mtu: expected a whole number from 68 to 9216, got 9217',
   ],
   [
     'no event',
@@ -298,6 +298,14 @@ lab.yaml:11:58: nodes.r1.addresses.eth1[1]: 10.0.1.0/25 overlaps 10.0.1.0/24 at 
       '    routes: [ { to: 10.9.0.0/16, via: 10.0.2.2 }, { to: 10.9.1.2/16, blackhole: true } ]\n    policy:',
     ),
     'lab.yaml:12:57: nodes.r1.routes[1].to: 10.9.0.0/16 is already given',
+  ],
+  [
+    'a next hop that is behind a route',
+    changed(
+      '    policy:',
+      '    routes: [ { to: 10.0.2.0/25, via: 10.0.1.2 }, { to: 10.9.0.0/16, via: 10.0.2.2 } ]\n    policy:',
+    ),
+    'lab.yaml:12:75: nodes.r1.routes[1].via: 10.0.2.2 is itself behind a route',
   ],
   [
     'two addresses of a router in one network',
