@@ -76,6 +76,11 @@ export class FlowTable {
     return this.#store.size
   }
 
+  /** Entries that a whole round of sweeping looks at: as many as were ever held at once. */
+  get entries(): number {
+    return this.#store.used
+  }
+
   /** Bytes of all arrays held. */
   get byteLength(): number {
     return this.#store.byteLength + this.#index.byteLength + this.#owners.byteLength

@@ -377,67 +377,71 @@ describe('FlowTable', () => {
         owner: number
         packets: number
       }
-      const property = fc.property(fc.array(step, { maxLength: 200 }), fc.integer(), (steps, seed) => {
-        const model = new Map<number, Known>()
-        const gone: number[] = []
-        let now = SECOND
-        const flows: FlowTable = table({
-          seed,
-          capacity: 24,
-          ended: (flow) => {
-            const name = flows.actionOf(flow)
-            const known = model.get(name)!
-            expect(known.flow).to.equal(flow)
-            gone.push(known.handle)
-            model.delete(name)
-          },
-        })
-        const isDue = (each: Known): boolean => now - each.seen > each.idle
-        const insert = (name: number, idle: number, owner: number): void => {
-          const due = [...model.values()].some(isDue)
-          const size = model.size
-          const flow = flows.insert(name * 0x01000193, name, WEB, UDP, name, owner, idle, now)
-          if (flow < 0) expect(size).to.equal(24)
-          else {
-            if (size === 24) expect(due).to.equal(true)
-            model.set(name, { flow, handle: flows.handleOf(flow), seen: now, idle, owner, packets: 0 })
+      const property = fc.property(
+        fc.array(step, { maxLength: 200, size: 'max' }),
+        fc.integer(),
+        (steps, seed) => {
+          const model = new Map<number, Known>()
+          const gone: number[] = []
+          let now = SECOND
+          const flows: FlowTable = table({
+            seed,
+            capacity: 24,
+            ended: (flow) => {
+              const name = flows.actionOf(flow)
+              const known = model.get(name)!
+              expect(known.flow).to.equal(flow)
+              gone.push(known.handle)
+              model.delete(name)
+            },
+          })
+          const isDue = (each: Known): boolean => now - each.seen > each.idle
+          const insert = (name: number, idle: number, owner: number): void => {
+            const due = [...model.values()].some(isDue)
+            const size = model.size
+            const flow = flows.insert(name * 0x01000193, name, WEB, UDP, name, owner, idle, now)
+            if (flow < 0) expect(size).to.equal(24)
+            else {
+              if (size === 24) expect(due).to.equal(true)
+              model.set(name, { flow, handle: flows.handleOf(flow), seen: now, idle, owner, packets: 0 })
+            }
           }
-        }
-        for (const each of steps) {
-          if (each.do === 'insert' && !model.has(each.key))
-            insert(each.key, each.idle * MILLISECOND, each.owner)
-          else if (each.do === 'remove' && model.has(each.key)) flows.remove(model.get(each.key)!.flow)
-          else if (each.do === 'touch' && model.has(each.key)) {
-            const known = model.get(each.key)!
-            flows.touch(known.flow, 100, 0, now)
-            known.seen = now
-            known.packets++
-          } else if (each.do === 'wait') now += each.ms * MILLISECOND
-          else if (each.do === 'sweep') {
-            const before = [...model]
-            flows.sweep(now, each.budget)
-            for (const [name, known] of before) if (!model.has(name)) expect(isDue(known)).to.equal(true)
-            if (each.budget === 1000)
-              for (const known of model.values()) expect(now - known.seen).to.be.at.most(known.idle + GRACE)
+          for (const each of steps) {
+            if (each.do === 'insert' && !model.has(each.key))
+              insert(each.key, each.idle * MILLISECOND, each.owner)
+            else if (each.do === 'remove' && model.has(each.key)) flows.remove(model.get(each.key)!.flow)
+            else if (each.do === 'touch' && model.has(each.key)) {
+              const known = model.get(each.key)!
+              flows.touch(known.flow, 100, 0, now)
+              known.seen = now
+              known.packets++
+            } else if (each.do === 'wait') now += each.ms * MILLISECOND
+            else if (each.do === 'sweep') {
+              const before = [...model]
+              flows.sweep(now, each.budget)
+              for (const [name, known] of before) if (!model.has(name)) expect(isDue(known)).to.equal(true)
+              if (each.budget === 1000)
+                for (const known of model.values()) expect(now - known.seen).to.be.at.most(known.idle + GRACE)
+            }
+            expect(flows.size).to.equal(model.size)
           }
-          expect(flows.size).to.equal(model.size)
-        }
-        for (let name = 0; name <= 40; name++) {
-          const flow = flows.lookup(name * 0x01000193, name, WEB, UDP)
-          expect(flow).to.equal(model.get(name)?.flow ?? -1)
-          if (flow >= 0)
-            expect(flows.read(flow, createFlowRecord()).packets).to.equal(model.get(name)!.packets)
-        }
-        for (const each of model.values()) expect(flows.resolve(each.handle)).to.equal(each.flow)
-        for (const handle of gone) expect(flows.resolve(handle)).to.equal(-1)
-        for (let owner = 0; owner < 4; owner++) {
-          const mine = [...model.values()].filter((each) => each.owner === owner).map((each) => each.flow)
-          const walked: number[] = []
-          for (let flow = flows.firstOf(owner); flow >= 0; flow = flows.nextOf(flow)) walked.push(flow)
-          expect(walked.sort()).to.deep.equal(mine.sort())
-          expect(flows.countOf(owner)).to.equal(mine.length)
-        }
-      })
+          for (let name = 0; name <= 40; name++) {
+            const flow = flows.lookup(name * 0x01000193, name, WEB, UDP)
+            expect(flow).to.equal(model.get(name)?.flow ?? -1)
+            if (flow >= 0)
+              expect(flows.read(flow, createFlowRecord()).packets).to.equal(model.get(name)!.packets)
+          }
+          for (const each of model.values()) expect(flows.resolve(each.handle)).to.equal(each.flow)
+          for (const handle of gone) expect(flows.resolve(handle)).to.equal(-1)
+          for (let owner = 0; owner < 4; owner++) {
+            const mine = [...model.values()].filter((each) => each.owner === owner).map((each) => each.flow)
+            const walked: number[] = []
+            for (let flow = flows.firstOf(owner); flow >= 0; flow = flows.nextOf(flow)) walked.push(flow)
+            expect(walked.sort()).to.deep.equal(mine.sort())
+            expect(flows.countOf(owner)).to.equal(mine.length)
+          }
+        },
+      )
       fc.assert(property, { numRuns: 200 })
     })
   })

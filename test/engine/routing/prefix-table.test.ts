@@ -170,7 +170,7 @@ describe('PrefixTable', () => {
     for (const nodeBits of [8, 4] as const) {
       it(`agrees with a linear search after every change (${nodeBits} bits a level)`, () => {
         const property = fc.property(
-          fc.array(change, { maxLength: 60 }),
+          fc.array(change, { maxLength: 60, size: 'max' }),
           fc.array(address, { minLength: 1, maxLength: 20 }),
           (changes, probes) => {
             const routes = new PrefixTable({ nodeBits })
@@ -195,25 +195,33 @@ describe('PrefixTable', () => {
       })
 
       it(`agrees with a linear search beyond the size at which its root widens (${nodeBits} bits a level)`, () => {
-        const wide = fc.array(fc.tuple(address, fc.nat(0xffff), length), { minLength: 500, maxLength: 600 })
-        const property = fc.property(wide, fc.array(fc.nat(599), { maxLength: 60 }), (prefixes, gone) => {
-          const routes = new PrefixTable({ nodeBits })
-          const naive = new NaiveTable()
-          for (const [i, [base, low, bits]] of prefixes.entries()) {
-            routes.insert(base ^ low, bits, i)
-            naive.insert(base ^ low, bits, i)
-          }
-          expect(routes.size).to.equal(naive.prefixes.size).and.above(256)
-          for (const each of gone) {
-            const [base, low, bits] = prefixes[each % prefixes.length]!
-            expect(routes.remove(base ^ low, bits)).to.equal(naive.remove(base ^ low, bits))
-          }
-          for (const [base, low] of prefixes) {
-            const probe = base ^ low
-            if (routes.lookup(probe) !== naive.lookup(probe))
-              expect(routes.lookup(probe)).to.equal(naive.lookup(probe))
-          }
+        const wide = fc.array(fc.tuple(address, fc.nat(0xffff), length), {
+          minLength: 500,
+          maxLength: 600,
+          size: 'max',
         })
+        const property = fc.property(
+          wide,
+          fc.array(fc.nat(599), { maxLength: 60, size: 'max' }),
+          (prefixes, gone) => {
+            const routes = new PrefixTable({ nodeBits })
+            const naive = new NaiveTable()
+            for (const [i, [base, low, bits]] of prefixes.entries()) {
+              routes.insert(base ^ low, bits, i)
+              naive.insert(base ^ low, bits, i)
+            }
+            expect(routes.size).to.equal(naive.prefixes.size).and.above(256)
+            for (const each of gone) {
+              const [base, low, bits] = prefixes[each % prefixes.length]!
+              expect(routes.remove(base ^ low, bits)).to.equal(naive.remove(base ^ low, bits))
+            }
+            for (const [base, low] of prefixes) {
+              const probe = base ^ low
+              if (routes.lookup(probe) !== naive.lookup(probe))
+                expect(routes.lookup(probe)).to.equal(naive.lookup(probe))
+            }
+          },
+        )
         fc.assert(property, { numRuns: 30 })
       })
     }
