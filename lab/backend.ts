@@ -33,6 +33,8 @@ export interface RunOptions {
   /** A folder that exists, for one pcapng file per link end, `NODE-INTERFACE.pcapng`; undefined: no captures. */
   readonly captureFolder: string | undefined
   readonly onProgress: (progress: Progress) => void
+  /** Given about once a wall second by `up`: what was measured so far. */
+  readonly onSnapshot?: ((measured: Measurements) => void) | undefined
   /**
    * Aborted when the user wants the run to end. The backend then rejects with `signal.reason` (run) or ends the lab
    * and resolves (up), having undone what it set up, within a second or two.

@@ -6,12 +6,14 @@ import { mkdir } from 'node:fs/promises'
 import { type Backend, checkBackend, checkEnds, type Progress } from './backend.ts'
 import { completeReport } from './expectation.ts'
 import type { LabFile } from './file/index.ts'
-import type { Report } from './report.ts'
+import type { Measurements, Report } from './report.ts'
 
 export interface RunRequest {
   /** Folder for captures; made when it is not there. */
   readonly captureFolder?: string | undefined
   readonly onProgress?: (progress: Progress) => void
+  /** Given about once a second while a lab is kept up. */
+  readonly onSnapshot?: (measured: Measurements) => void
   /** Ends the run early; default: never. */
   readonly signal?: AbortSignal
   /** Monotonic milliseconds, for `wall.seconds`. */
@@ -47,12 +49,12 @@ async function carryOut(
   backend: Backend,
   request: RunRequest,
 ): Promise<Report> {
-  const { captureFolder, onProgress = () => {}, clock = () => performance.now() } = request
+  const { captureFolder, onProgress = () => {}, onSnapshot, clock = () => performance.now() } = request
   const signal = request.signal ?? new AbortController().signal
   signal.throwIfAborted()
   if (captureFolder !== undefined) await mkdir(captureFolder, { recursive: true })
   const startMs = clock()
-  const measured = await backend[how](lab, { captureFolder, onProgress, signal })
+  const measured = await backend[how](lab, { captureFolder, onProgress, onSnapshot, signal })
   const seconds = (clock() - startMs) / 1000
   return completeReport({ ...measured, wall: { ...measured.wall, seconds } }, lab.expectations)
 }

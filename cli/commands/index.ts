@@ -3,8 +3,10 @@ import type { Command } from '../command.ts'
 import { helpCommand, versionCommand } from './about.ts'
 import { labDown, labGraph, labSchemaCommand, labValidate } from './lab.ts'
 import { labRun, labUp } from './lab-run.ts'
+import { showcase } from './showcase.ts'
 
 export const commands: readonly Command[] = [
+  showcase,
   labValidate,
   labRun,
   labUp,
