@@ -3,9 +3,9 @@
  * for every feature whether it honours it, so that a key is obeyed or refused by name, never ignored.
  */
 
+import type { KeyPath } from '../document/index.ts'
 import { type Feature, featuresOf } from './features.ts'
 import type { Lab, LabFile } from './file/index.ts'
-import type { KeyPath } from './file/problem.ts'
 import type { Measurements } from './report.ts'
 
 export const BACKEND_NAMES = ['sim', 'netns'] as const

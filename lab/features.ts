@@ -3,6 +3,8 @@
  * lab contains, not by how it is written (`loss: 0%` asks for nothing), and each request knows its place in the file,
  * so that a refusal can name it.
  */
+
+import type { KeyPath } from '../document/index.ts'
 import {
   type Client,
   DEFAULT_EPOCH_MS,
@@ -12,7 +14,6 @@ import {
   type Link,
   type RouterNode,
 } from './file/index.ts'
-import type { KeyPath } from './file/problem.ts'
 
 export const FEATURES = [
   'epoch',

@@ -13,21 +13,34 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 /** Room -> rooms it may import. `*` is a documented set of doors, checked below. */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   engine: [],
+  document: ['engine'],
   'execution-env': ['engine'],
   host: ['engine', 'execution-env'],
-  router: ['engine', 'execution-env', 'host'],
-  lab: ['engine', 'execution-env', 'host', 'router', 'sdk'],
+  router: ['engine', 'document', 'execution-env', 'host'],
+  lab: ['engine', 'document', 'execution-env', 'host', 'router', 'sdk'],
   sdk: ['execution-env', 'engine'],
-  cli: ['engine', 'execution-env', 'host', 'router', 'lab', 'sdk'],
+  cli: ['engine', 'document', 'execution-env', 'host', 'router', 'lab', 'sdk'],
   plugins: ['sdk'],
   examples: ['sdk'],
-  bench: ['engine', 'execution-env', 'host', 'router', 'lab', 'sdk', 'cli', 'plugins'],
-  test: ['engine', 'execution-env', 'host', 'router', 'lab', 'sdk', 'cli', 'plugins', 'examples', 'bench'],
+  bench: ['engine', 'document', 'execution-env', 'host', 'router', 'lab', 'sdk', 'cli', 'plugins'],
+  test: [
+    'engine',
+    'document',
+    'execution-env',
+    'host',
+    'router',
+    'lab',
+    'sdk',
+    'cli',
+    'plugins',
+    'examples',
+    'bench',
+  ],
 }
 
 /** Doors other than `<room>/index.ts`: a path prefix and who may use it. */
 const DOORS: readonly { readonly path: string; readonly from: readonly string[] }[] = [
-  { path: 'engine/wire/index.ts', from: ['host', 'lab', 'cli', 'execution-env'] },
+  { path: 'engine/wire/index.ts', from: ['document', 'host', 'lab', 'cli', 'execution-env'] },
   { path: 'engine/scheduler/start-time-fair.ts', from: ['execution-env', 'host'] },
   { path: 'engine/signaling/message.ts', from: ['host', 'execution-env'] },
   { path: 'engine/ports/linux/index.ts', from: ['host', 'router', 'lab', 'cli'] },
@@ -36,6 +49,7 @@ const DOORS: readonly { readonly path: string; readonly from: readonly string[] 
   { path: 'execution-env/bundle/index.ts', from: ['sdk', 'router', 'lab', 'cli'] },
   { path: 'host/stack/index.ts', from: ['lab', 'cli'] },
   { path: 'lab/file/index.ts', from: ['cli'] },
+  { path: 'router/policy/index.ts', from: ['lab'] },
   { path: 'sdk/policies/index.ts', from: ['plugins', 'examples'] },
 ]
 
@@ -43,10 +57,10 @@ const DOORS: readonly { readonly path: string; readonly from: readonly string[] 
 const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   'isolated-vm': ['execution-env/sandbox'],
   'node-forge': ['execution-env/certificates', 'cli', 'sdk'],
-  ajv: ['execution-env/contract', 'execution-env/bundle', 'router', 'lab'],
+  ajv: ['document', 'execution-env/contract', 'router'],
   ws: ['router'],
   koffi: ['engine/ports/linux'],
-  yaml: ['lab', 'router', 'cli'],
+  yaml: ['document'],
 }
 
 interface Import {

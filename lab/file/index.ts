@@ -1,17 +1,24 @@
 /** The door of the lab file: load, schema, types, problems. */
-export * from './lab.ts'
-export { type LabFile, type LoadOptions, loadLabFile, parseLabFile } from './load.ts'
-export { hint, nearest } from './nearest.ts'
+
 export {
+  BIT_RATE,
+  DocumentError as LabFileError,
+  DURATION,
   type Finding,
+  FREQUENCY,
   formatPath,
   formatProblem,
+  hint,
   type KeyPath,
-  LabFileError,
+  nearest,
   type Position,
   type Problem,
   type ProblemCode,
-} from './problem.ts'
+  type Quantity,
+  SHARE,
+  SIZE,
+} from '../../document/index.ts'
+export * from './lab.ts'
+export { type LabFile, type LoadOptions, loadLabFile, parseLabFile } from './load.ts'
 export type { Surroundings } from './resolve/node.ts'
 export { labSchema } from './schema/lab-schema.ts'
-export { BIT_RATE, DURATION, FREQUENCY, type Quantity, SHARE, SIZE } from './units.ts'

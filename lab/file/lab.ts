@@ -2,35 +2,16 @@
  * A lab as every backend sees it. The one idea: no units, no defaults left open and no names left unresolved:
  * times in nanoseconds, rates in bits a second, sizes in bytes, shares 0..1. Plain data, deeply readonly.
  */
-import type { Change, Nanoseconds, RouteTarget } from '../../engine/index.ts'
+import type { Change, Nanoseconds } from '../../engine/index.ts'
+import type { Interface, RouterRoute } from '../../router/policy/index.ts'
 import type { Expectation } from '../expectation.ts'
 
-export interface InterfaceAddress {
-  /** Dotted IPv4. */
-  readonly address: string
-  /** 0..32 */
-  readonly prefixLength: number
-}
-
-/** A node's end of a link. */
-export interface Interface {
-  readonly name: string
-  /** At least one. */
-  readonly addresses: readonly InterfaceAddress[]
-}
+export type { Interface, InterfaceAddress, RouterRoute } from '../../router/policy/index.ts'
 
 /** A route of a host; `via` is the address of a neighbour. */
 export interface HostRoute {
   readonly prefix: string
   readonly via: string
-}
-
-/** A route of a router. */
-export interface RouterRoute {
-  readonly prefix: string
-  readonly target: RouteTarget
-  /** 1..65535, default 1: the lower wins. */
-  readonly cost: number
 }
 
 export type ClientProtocol = 'http' | 'tcp' | 'udp' | 'ping'

@@ -2,21 +2,30 @@
  * From a lab file to a lab. The one idea: three walls, each of which reports all it finds before the next is tried:
  * the text (bounds, YAML), the form (schema), the meaning (names, addresses, units, policy, events, expectations).
  */
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { checkSchema } from './check-schema.ts'
-import { type LabDocument, readDocument } from './document.ts'
+import {
+  type Bounds,
+  DURATION,
+  type Finding,
+  Resolver,
+  readDocument,
+  readDocumentFile,
+  type SourceDocument,
+  schemaCheck,
+  showValue,
+} from '../../document/index.ts'
 import { DEFAULT_EPOCH_MS, type Lab } from './lab.ts'
-import { MAX_DURATION_NS, MAX_FILE_BYTES } from './limits.ts'
-import { type Finding, LabFileError, showValue } from './problem.ts'
+import { MAX_DURATION_NS } from './limits.ts'
 import type { RawLab } from './raw.ts'
 import { checkAddresses } from './resolve/check-addresses.ts'
 import { resolveEvents } from './resolve/event.ts'
 import { resolveExpectations } from './resolve/expectation.ts'
 import { resolveNode, type Surroundings } from './resolve/node.ts'
 import { Topology } from './resolve/topology.ts'
-import { type Bounds, Resolver } from './resolver.ts'
-import { DURATION } from './units.ts'
+import { labSchema } from './schema/lab-schema.ts'
+
+const checkLab = schemaCheck(labSchema)
 
 const DURATION_BOUNDS: Bounds = {
   min: 1,
@@ -30,7 +39,7 @@ const CALENDAR = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\
 export interface LabFile {
   readonly file: string
   readonly lab: Lab
-  /** @throws LabFileError with all findings, unless there are none */
+  /** @throws DocumentError with all findings, unless there are none */
   refuse(findings: readonly Finding[]): void
 }
 
@@ -44,17 +53,17 @@ export interface LoadOptions {
 
 /**
  * Reads and checks a lab file.
- * @throws LabFileError
+ * @throws DocumentError
  */
 export function loadLabFile(file: string, options: LoadOptions = {}): LabFile {
   const surroundings = { folder: dirname(resolve(file)), exists: existsSync }
-  return parseLabFile(readText(file), file, surroundings, options)
+  return parseLabFile(readDocumentFile(file, 'a lab file'), file, surroundings, options)
 }
 
 /**
  * Checks the text of a lab file.
  * @param file its name, for messages
- * @throws LabFileError
+ * @throws DocumentError
  */
 export function parseLabFile(
   text: string,
@@ -63,12 +72,12 @@ export function parseLabFile(
   options: LoadOptions = {},
 ): LabFile {
   const document = readDocument(text, file)
-  document.refuse(checkSchema(document.value))
+  document.refuse(checkLab(document.value))
   const lab = resolveLab(document, surroundings, options)
   return { file, lab, refuse: (findings) => document.refuse(findings) }
 }
 
-function resolveLab(document: LabDocument, surroundings: Surroundings, options: LoadOptions): Lab {
+function resolveLab(document: SourceDocument, surroundings: Surroundings, options: LoadOptions): Lab {
   const raw = document.value as unknown as RawLab
   const resolver = new Resolver()
   const topology = new Topology(raw, resolver)
@@ -103,37 +112,4 @@ function resolveEpoch(given: string | undefined, resolver: Resolver): number {
     `expected a calendar time such as 2026-01-01T00:00:00Z, got ${showValue(given)}`,
   )
   return DEFAULT_EPOCH_MS
-}
-
-/** The text of a file: regular, within bounds, UTF-8. */
-function readText(file: string): string {
-  try {
-    const status = statSync(file)
-    if (!status.isFile()) throw unreadable(file, 'expected a lab file, but this is not a regular file')
-    if (status.size > MAX_FILE_BYTES)
-      throw new LabFileError([
-        {
-          code: 'limit',
-          file,
-          line: 0,
-          column: 0,
-          path: '',
-          message: `too large: expected at most ${MAX_FILE_BYTES} bytes`,
-        },
-      ])
-    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file))
-  } catch (error) {
-    if (error instanceof LabFileError) throw error
-    if (error instanceof TypeError) throw unreadable(file, 'expected UTF-8 text')
-    const code = (error as NodeJS.ErrnoException).code
-    if (code === undefined) throw error
-    throw unreadable(
-      file,
-      code === 'ENOENT' ? 'expected a lab file, but there is none' : `cannot be read (${code})`,
-    )
-  }
-}
-
-function unreadable(file: string, message: string): LabFileError {
-  return new LabFileError([{ code: 'unreadable', file, line: 0, column: 0, path: '', message }])
 }

@@ -3,8 +3,7 @@
  * no subnet in two places, no interface inside a virtual host. Sorted sweeps, so that a thousand hosts cost no more
  * than their sorting.
  */
-import type { KeyPath } from '../problem.ts'
-import type { Resolver } from '../resolver.ts'
+import type { KeyPath, Resolver } from '../../../document/index.ts'
 import {
   addressOf,
   contains,
@@ -14,7 +13,7 @@ import {
   type Subnet,
   subnetOf,
   unusable,
-} from './subnet.ts'
+} from '../../../document/index.ts'
 import type { Topology } from './topology.ts'
 
 /** An address of an interface with its place in the file. */

@@ -1,11 +1,10 @@
 /** Clients: what they ask for, how often, and the defaults of each protocol. */
+
+import type { Bounds, KeyPath, Resolver } from '../../../document/index.ts'
+import { addressOf, contains, DURATION, FREQUENCY, SIZE, subnetOf } from '../../../document/index.ts'
 import type { Client, ClientProtocol } from '../lab.ts'
 import { MAX_CLIENT_RATE, MAX_DATAGRAM_BYTES, MAX_DURATION_NS, MAX_REQUEST_BYTES } from '../limits.ts'
-import type { KeyPath } from '../problem.ts'
 import type { RawClient } from '../raw.ts'
-import type { Bounds, Resolver } from '../resolver.ts'
-import { DURATION, FREQUENCY, SIZE } from '../units.ts'
-import { addressOf, contains, subnetOf } from './subnet.ts'
 
 const RATE: Bounds = {
   min: 1 / 86_400,

@@ -1,12 +1,10 @@
 /** Events: each has a time within the lab and a target that exists. */
 import assert from 'node:assert'
+import type { Bounds, KeyPath, Resolver } from '../../../document/index.ts'
+import { DURATION, hint } from '../../../document/index.ts'
 import type { EventBody, LabEvent } from '../lab.ts'
 import { MAX_DURATION_NS } from '../limits.ts'
-import { hint } from '../nearest.ts'
-import type { KeyPath } from '../problem.ts'
 import type { RawEvent } from '../raw.ts'
-import type { Bounds, Resolver } from '../resolver.ts'
-import { DURATION } from '../units.ts'
 import { resolvePlugin, type Surroundings } from './node.ts'
 import type { Topology } from './topology.ts'
 

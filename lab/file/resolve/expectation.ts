@@ -1,13 +1,12 @@
 /** Expectations of a lab file: well-formed, and about hosts, clients, routers and reasons that exist. */
+
+import type { KeyPath, Resolver } from '../../../document/index.ts'
+import { hint, listed } from '../../../document/index.ts'
 import { DROP_REASONS } from '../../../engine/index.ts'
 import { ConditionError } from '../../condition.ts'
 import { type Expectation, parseExpectation } from '../../expectation.ts'
 import { type ReportPath, ReportPathError } from '../../report-path.ts'
-import { hint } from '../nearest.ts'
-import type { KeyPath } from '../problem.ts'
 import type { RawExpectation, RawNode } from '../raw.ts'
-import type { Resolver } from '../resolver.ts'
-import { listed } from '../schema/quantities.ts'
 
 const ROOTS = ['clients', 'routers', 'conservation', 'virtualSeconds', 'lab', 'backend', 'seed', 'wall']
 const CLIENT_KEYS = [

@@ -1,7 +1,6 @@
 /** Whether next hops are there: a gateway or `via` must be an address at the other end of one of the node's links. */
-import type { KeyPath } from '../problem.ts'
-import type { Resolver } from '../resolver.ts'
-import { addressOf, contains, subnetOf } from './subnet.ts'
+import type { KeyPath, Resolver } from '../../../document/index.ts'
+import { addressOf, contains, subnetOf } from '../../../document/index.ts'
 import type { Topology } from './topology.ts'
 
 /** Notes why `nextHop` cannot be reached from `node` in one hop; nothing when it can. */

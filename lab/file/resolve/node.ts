@@ -1,16 +1,13 @@
 /** Nodes: hosts with their clients and services, routers with their routes, policy and plugins. */
 import { resolve } from 'node:path'
+import type { KeyPath, Resolver } from '../../../document/index.ts'
+import { formatSubnet, subnetOf } from '../../../document/index.ts'
+import { checkOwnNetworks, RouterView, resolvePolicy } from '../../../router/policy/index.ts'
 import type { HostNode, HostRoute, Interface, LabNode, PluginSpec, RouterNode, RouterRoute } from '../lab.ts'
-import { resolvePolicy } from '../policy/policy.ts'
-import { RouterView } from '../policy/router-view.ts'
-import type { KeyPath } from '../problem.ts'
 import type { RawAddresses, RawHost, RawNode, RawPlugin, RawRoute, RawRouter } from '../raw.ts'
-import type { Resolver } from '../resolver.ts'
 import { resolveClient } from './client.ts'
 import { checkNextHop } from './neighbours.ts'
-import { checkOwnNetworks } from './own-networks.ts'
 import { resolveServices } from './service.ts'
-import { formatSubnet, subnetOf } from './subnet.ts'
 import type { Topology } from './topology.ts'
 
 const DEFAULT_COST = 1

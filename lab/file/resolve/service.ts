@@ -1,9 +1,9 @@
 /** Services of a host: one to a protocol and port, with the size of what they send. */
+
+import type { KeyPath, Resolver } from '../../../document/index.ts'
+import { SIZE } from '../../../document/index.ts'
 import type { Service } from '../lab.ts'
-import type { KeyPath } from '../problem.ts'
 import type { RawService } from '../raw.ts'
-import type { Resolver } from '../resolver.ts'
-import { SIZE } from '../units.ts'
 import { sizeBounds } from './client.ts'
 
 /** A page where the file does not say. */

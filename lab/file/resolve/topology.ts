@@ -2,13 +2,12 @@
  * Who is connected to whom. The one idea: an interface is exactly one end of exactly one link, so that an endpoint
  * names its link, and every later question (neighbours, subnets, events) is a look-up here.
  */
+
+import type { Bounds, KeyPath, Resolver } from '../../../document/index.ts'
+import { BIT_RATE, DURATION, hint, SHARE, SIZE } from '../../../document/index.ts'
 import type { Endpoint, Link } from '../lab.ts'
 import { MAX_DURATION_NS, MAX_QUEUE_BYTES, MAX_RATE_BPS, MIN_RATE_BPS } from '../limits.ts'
-import { hint } from '../nearest.ts'
-import type { KeyPath } from '../problem.ts'
 import type { RawLab, RawLink, RawNode, RawQuantity } from '../raw.ts'
-import type { Bounds, Resolver } from '../resolver.ts'
-import { BIT_RATE, DURATION, SHARE, SIZE } from '../units.ts'
 
 const RATE: Bounds = { min: MIN_RATE_BPS, max: MAX_RATE_BPS, expected: 'a rate from 1kbps to 1Tbps' }
 const DELAY: Bounds = { min: 0, max: MAX_DURATION_NS, expected: 'a duration of at most 100 days' }

@@ -2,19 +2,7 @@
  * The JSON schema (draft 2020-12) of a lab file: what `pronto lab schema` prints and what every file is checked
  * against. The one idea: it states the form of every value; what values mean together is checked after it.
  */
-import {
-  MAX_EVENTS,
-  MAX_EXPECTATIONS,
-  MAX_LINKS,
-  MAX_LOAD,
-  MAX_MTU,
-  MAX_NODES,
-  MAX_QUEUE_PACKETS,
-  MAX_SEED,
-  MIN_MTU,
-} from '../limits.ts'
-import { nodeDefinitions, PLUGIN_KEYS } from './node-schema.ts'
-import { policyDefinitions } from './policy-schema.ts'
+
 import {
   bitRate,
   duration,
@@ -31,7 +19,20 @@ import {
   table,
   text,
   word,
-} from './quantities.ts'
+} from '../../../document/index.ts'
+import { policyDefinitions } from '../../../router/policy/index.ts'
+import {
+  MAX_EVENTS,
+  MAX_EXPECTATIONS,
+  MAX_LINKS,
+  MAX_LOAD,
+  MAX_MTU,
+  MAX_NODES,
+  MAX_QUEUE_PACKETS,
+  MAX_SEED,
+  MIN_MTU,
+} from '../limits.ts'
+import { nodeDefinitions, PLUGIN_KEYS } from './node-schema.ts'
 
 const link: Schema = {
   ...mapping(

@@ -1,23 +1,11 @@
 /** Schema of nodes: hosts with their clients and services, routers with their policy and plugins. */
-import {
-  MAX_ADDRESSES_PER_INTERFACE,
-  MAX_CLIENT_COUNT,
-  MAX_CLIENTS_PER_HOST,
-  MAX_CONCURRENCY,
-  MAX_INTERFACES,
-  MAX_PLUGINS,
-  MAX_ROUTES,
-  MAX_SERVICES_PER_HOST,
-  MAX_VIRTUAL_HOSTS,
-} from '../limits.ts'
+
 import {
   address,
   boolean,
   duration,
   frequency,
   integer,
-  interfaceAddress,
-  interfaceName,
   list,
   listed,
   mapping,
@@ -26,20 +14,18 @@ import {
   type Schema,
   size,
   socketAddress,
-  table,
   text,
-} from './quantities.ts'
-
-const addresses = table(
-  interfaceName,
-  {
-    ...list(interfaceAddress, MAX_ADDRESSES_PER_INTERFACE, 'a list of addresses with prefix lengths', 1),
-    ...interfaceAddress,
-    type: ['string', 'array'],
-  },
-  MAX_INTERFACES,
-  'addresses by interface such as { eth0: 10.0.1.2/24 }',
-)
+} from '../../../document/index.ts'
+import { addresses, routerRoute } from '../../../router/policy/index.ts'
+import {
+  MAX_CLIENT_COUNT,
+  MAX_CLIENTS_PER_HOST,
+  MAX_CONCURRENCY,
+  MAX_PLUGINS,
+  MAX_ROUTES,
+  MAX_SERVICES_PER_HOST,
+  MAX_VIRTUAL_HOSTS,
+} from '../limits.ts'
 
 const CLIENT = {
   from: address,
@@ -87,14 +73,6 @@ const service: Schema = {
 const hostRoute: Schema = {
   ...mapping({ to: prefix, via: address }, ['to', 'via']),
   description: 'a route such as { to: 10.9.0.0/16, via: 10.0.1.1 }',
-}
-
-const routerRoute: Schema = {
-  ...mapping(
-    { to: prefix, via: address, blackhole: { const: true, description: 'true' }, cost: integer(1, 65_535) },
-    ['to'],
-  ),
-  description: 'a route such as { to: 10.9.0.0/16, via: 10.0.1.1 } or { to: 10.9.0.0/16, blackhole: true }',
 }
 
 /** What runs a plugin: its source folder or a built bundle. */

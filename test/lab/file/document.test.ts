@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { describe, it } from 'mocha'
-import { readDocument } from '../../../lab/file/document.ts'
+import { readDocument } from '../../../document/index.ts'
 import { LabFileError } from '../../../lab/index.ts'
 import { changed, refusalOf } from './sample.ts'
 

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { describe, it } from 'mocha'
 import { stringify } from 'yaml'
-import { readDocument } from '../../../lab/file/document.ts'
+import { readDocument } from '../../../document/index.ts'
 import { LabFileError, type Problem, parseLabFile } from '../../../lab/index.ts'
 import { problemsOf, SAMPLE } from './sample.ts'
 

@@ -1,9 +1,9 @@
 /** Tunnels of a static policy: each leads to another node that the router can reach. */
-import type { Change, TunnelRequest } from '../../../engine/index.ts'
-import type { KeyPath } from '../problem.ts'
-import type { RawPolicy } from '../raw.ts'
-import { addressOf, unusable } from '../resolve/subnet.ts'
-import type { Resolver } from '../resolver.ts'
+
+import type { KeyPath, Resolver } from '../../document/index.ts'
+import { addressOf, unusable } from '../../document/index.ts'
+import type { Change, TunnelRequest } from '../../engine/index.ts'
+import type { RawPolicy } from './raw.ts'
 import type { RouterView } from './router-view.ts'
 
 /** Tunnels between the same two ends (the engine's own bound). */

@@ -2,15 +2,20 @@
  * Actions of a static policy: from one verb a mapping to the engine's union. The one idea: an action has exactly
  * one verb, its modifiers fit that verb, and every name in it exists in the same policy.
  */
-import { type Action, DROP_REASONS, type DropReason } from '../../../engine/index.ts'
-import { MAX_ACTION_DEPTH, MAX_DURATION_NS } from '../limits.ts'
-import { hint } from '../nearest.ts'
-import type { KeyPath } from '../problem.ts'
-import type { RawAction, RawActionBody, RawQuantity } from '../raw.ts'
-import type { Bounds, Resolver } from '../resolver.ts'
-import { ACTION_VERBS } from '../schema/policy-schema.ts'
-import { listed } from '../schema/quantities.ts'
-import { DURATION } from '../units.ts'
+
+import {
+  type Bounds,
+  DURATION,
+  hint,
+  type KeyPath,
+  listed,
+  type RawQuantity,
+  type Resolver,
+} from '../../document/index.ts'
+import { type Action, DROP_REASONS, type DropReason } from '../../engine/index.ts'
+import { MAX_ACTION_DEPTH, MAX_DURATION_NS } from './limits.ts'
+import { ACTION_VERBS } from './policy-schema.ts'
+import type { RawAction, RawActionBody } from './raw.ts'
 import type { RouterView } from './router-view.ts'
 
 const IDLE: Bounds = { min: 1, max: MAX_DURATION_NS, expected: 'a duration above 0 of at most 100 days' }

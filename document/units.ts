@@ -3,6 +3,9 @@
  * written, k is 1000, and every parser answers undefined instead of guessing. Bounds are the caller's.
  */
 
+/** A quantity as a document has it. */
+export type RawQuantity = string | number
+
 /** A kind of quantity: its JSON schema pattern, an example for messages, and its parser. */
 export interface Quantity {
   /** How a message names it. */

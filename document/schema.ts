@@ -2,7 +2,7 @@
  * Schema fragments for single values. The one idea: every fragment carries a `description` that completes the
  * sentence "expected ...", so that one text serves the printed schema and the error message.
  */
-import { BIT_RATE, DURATION, FREQUENCY, type Quantity, SHARE, SIZE } from '../units.ts'
+import { BIT_RATE, DURATION, FREQUENCY, type Quantity, SHARE, SIZE } from './units.ts'
 
 /** A JSON schema (draft 2020-12) as plain data. */
 export interface Schema {

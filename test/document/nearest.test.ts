@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { describe, it } from 'mocha'
-import { hint, nearest } from '../../../lab/index.ts'
+import { hint, nearest } from '../../lab/index.ts'
 
 describe('nearest', () => {
   const words = ['addresses', 'gateway', 'routes', 'clients', 'services']

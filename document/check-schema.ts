@@ -1,29 +1,26 @@
 /**
- * The lab file's form against the schema. The one idea: the validator finds, this file explains: every error
+ * A document's form against its schema. The one idea: the validator finds, this file explains: every error
  * becomes a finding with a key path and the words of the schema's own description.
  */
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 
 import { hint } from './nearest.ts'
 import { type Finding, type KeyPath, showValue } from './problem.ts'
-import { labSchema } from './schema/lab-schema.ts'
-import { listed } from './schema/quantities.ts'
+import { listed, type Schema } from './schema.ts'
 import type { Value } from './tree.ts'
 
-let compiled: ValidateFunction | undefined
+/** Finds everything in a document that is not of a schema's form. Empty when all is. */
+export type SchemaCheck = (document: Value) => Finding[]
 
-function validator(): ValidateFunction {
-  compiled ??= new Ajv2020({
-    strict: true,
-    strictRequired: false,
-    allowUnionTypes: true,
-    allErrors: true,
-    verbose: true,
-    discriminator: true,
-    messages: false,
-  }).compile(labSchema)
-  return compiled
-}
+const OPTIONS = {
+  strict: true,
+  strictRequired: false,
+  allowUnionTypes: true,
+  allErrors: true,
+  verbose: true,
+  discriminator: true,
+  messages: false,
+} as const
 
 /** Steps of a JSON pointer, indices as numbers where the document has a list. */
 function steps(pointer: string, document: Value): (string | number)[] {
@@ -109,12 +106,18 @@ function isEcho(error: ErrorObject): boolean {
   return error.keyword === 'required' && tag !== undefined && error.params['missingProperty'] === tag
 }
 
-/** Everything in the document that is not of the schema's form. Empty when all is. */
-export function checkSchema(document: Value): Finding[] {
-  const validate = validator()
-  if (validate(document)) return []
+/** The check of one schema (draft 2020-12), compiled when first called. */
+export function schemaCheck(schema: Schema): SchemaCheck {
+  let validate: ValidateFunction | undefined
+  return (document) => {
+    validate ??= new Ajv2020(OPTIONS).compile(schema)
+    return validate(document) ? [] : explain(validate.errors ?? [], document)
+  }
+}
+
+function explain(errors: readonly ErrorObject[], document: Value): Finding[] {
   const findings: Finding[] = []
-  for (const error of validate.errors ?? []) {
+  for (const error of errors) {
     if (isEcho(error)) continue
     const path = steps(error.instancePath, document)
     const schema = error.parentSchema as Described

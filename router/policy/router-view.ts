@@ -1,6 +1,28 @@
 /** What a router's policy is checked against: its ports, its addresses, and where its routes lead. */
-import type { Interface, RouterRoute } from '../lab.ts'
-import { addressOf, contains, notAHost, type Subnet, subnetOf } from '../resolve/subnet.ts'
+import { addressOf, contains, notAHost, type Subnet, subnetOf } from '../../document/index.ts'
+import type { RouteTarget } from '../../engine/index.ts'
+
+export interface InterfaceAddress {
+  /** Dotted IPv4. */
+  readonly address: string
+  /** 0..32 */
+  readonly prefixLength: number
+}
+
+/** A port with its addresses. */
+export interface Interface {
+  readonly name: string
+  /** At least one. */
+  readonly addresses: readonly InterfaceAddress[]
+}
+
+/** A route of a router. */
+export interface RouterRoute {
+  readonly prefix: string
+  readonly target: RouteTarget
+  /** 1..65535, default 1: the lower wins. */
+  readonly cost: number
+}
 
 /** How an address is reached: at once, through a neighbour, or not at all. */
 export type Reach = 'connected' | 'routed' | 'none'

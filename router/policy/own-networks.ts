@@ -1,8 +1,8 @@
 /** What a router knows by its own addresses: no two of them in one network, and no route for what it knows already. */
-import type { Interface, RouterRoute } from '../lab.ts'
-import type { KeyPath } from '../problem.ts'
-import type { Resolver } from '../resolver.ts'
-import { formatSubnet, overlap, type Subnet, subnetOf } from './subnet.ts'
+
+import type { KeyPath, Resolver } from '../../document/index.ts'
+import { formatSubnet, overlap, type Subnet, subnetOf } from '../../document/index.ts'
+import type { Interface, RouterRoute } from './router-view.ts'
 
 /** Notes addresses that share a network on one interface (check-addresses sees to different ones) and such routes. */
 export function checkOwnNetworks(

@@ -3,11 +3,10 @@
  * bounds. The one idea: a step never stops at a fault; it notes it and goes on with a value that is safe to use,
  * so that one run finds all.
  */
-import { EngineError } from '../../engine/index.ts'
+import { EngineError } from '../engine/index.ts'
 import type { Finding, KeyPath, ProblemCode } from './problem.ts'
 import { showValue } from './problem.ts'
-import type { RawQuantity } from './raw.ts'
-import type { Quantity } from './units.ts'
+import type { Quantity, RawQuantity } from './units.ts'
 
 /** Inclusive bounds with the words for them. */
 export interface Bounds {

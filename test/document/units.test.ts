@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { describe, it } from 'mocha'
-import { BIT_RATE, DURATION, FREQUENCY, type Quantity, SHARE, SIZE } from '../../../lab/index.ts'
+import { BIT_RATE, DURATION, FREQUENCY, type Quantity, SHARE, SIZE } from '../../lab/index.ts'
 
 const ALL: Readonly<Record<string, Quantity>> = { DURATION, BIT_RATE, SIZE, SHARE, FREQUENCY }
 

@@ -2,18 +2,18 @@
  * A router's static policy as one transaction of the engine: tunnels, then classes, then filters. The one idea:
  * what the file says in words is checked in full here, so that the engine never refuses a lab at run time.
  */
+
+import type { KeyPath, Resolver } from '../../document/index.ts'
 import {
   type Change,
   compileFilter,
   type Filter,
   type PortMatch,
   type ProtocolMatch,
-} from '../../../engine/index.ts'
-import type { KeyPath } from '../problem.ts'
-import type { RawFilter, RawPolicy } from '../raw.ts'
-import type { Resolver } from '../resolver.ts'
+} from '../../engine/index.ts'
 import { type PolicyNames, resolveAction } from './action.ts'
 import { parentNames, resolveClasses } from './classes.ts'
+import type { RawFilter, RawPolicy } from './raw.ts'
 import type { RouterView } from './router-view.ts'
 import { resolveTunnels } from './tunnels.ts'
 

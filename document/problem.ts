@@ -1,12 +1,12 @@
 /**
- * What is wrong with a lab file. The one idea: a problem always says where (file, line, column, key path) and what
+ * What is wrong with a document. The one idea: a problem always says where (file, line, column, key path) and what
  * was expected, and all problems that can be found are reported together.
  */
 
-/** Why a lab file was refused. Closed: every consumer may switch over it. */
+/** Why a document was refused. Closed: every consumer may switch over it. */
 export type ProblemCode =
   | 'unreadable' // the file cannot be read or is not text
-  | 'syntax' // not YAML, or YAML that a lab file does not use
+  | 'syntax' // not YAML, or YAML that is not used here
   | 'limit' // too large, too deep, too many
   | 'unknown-key' // a key that does not exist there
   | 'missing' // a key that must be there
@@ -14,7 +14,7 @@ export type ProblemCode =
   | 'duplicate' // something given twice
   | 'unknown' // names something that does not exist
   | 'conflict' // contradicts something else in the file
-  | 'unsupported' // the backend cannot do it
+  | 'unsupported' // cannot be done here
 
 /** Keys and indices from the document's root to a value. */
 export type KeyPath = readonly (string | number)[]
@@ -77,9 +77,9 @@ export function formatProblem(problem: Problem): string {
     : `${place}: ${problem.path}: ${problem.message}`
 }
 
-/** A refused lab file: `code` of the first problem, `problems` in the order of the text, at most MAX_PROBLEMS. */
-export class LabFileError extends Error {
-  override readonly name = 'LabFileError'
+/** A refused document: `code` of the first problem, `problems` in the order of the text, at most MAX_PROBLEMS. */
+export class DocumentError extends Error {
+  override readonly name = 'DocumentError'
   readonly code: ProblemCode
   readonly problems: readonly Problem[]
   /** Problems found beyond those listed. */

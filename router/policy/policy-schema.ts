@@ -1,24 +1,15 @@
 /**
- * Schema of a router's static policy: tunnels, traffic classes and filters with their actions. The one idea: an
+ * Schema of a router's addresses, routes and static policy: tunnels, traffic classes and filters with their actions. The one idea: an
  * action is one verb and what it needs, so that a policy reads as a sentence. Which verbs exclude each other, and
  * whether names exist, is checked in ../policy/.
  */
-import {
-  MAX_CLASSES,
-  MAX_COPIES,
-  MAX_FILTERS,
-  MAX_INTERFACES,
-  MAX_MTU,
-  MAX_QUEUE_PACKETS,
-  MAX_SPREAD,
-  MAX_TUNNELS,
-  MIN_TUNNEL_MTU,
-} from '../limits.ts'
+
 import {
   address,
   bitRate,
   duration,
   integer,
+  interfaceAddress,
   interfaceName,
   list,
   mapping,
@@ -29,7 +20,38 @@ import {
   size,
   table,
   word,
-} from './quantities.ts'
+} from '../../document/index.ts'
+import {
+  MAX_ADDRESSES_PER_INTERFACE,
+  MAX_CLASSES,
+  MAX_COPIES,
+  MAX_FILTERS,
+  MAX_INTERFACES,
+  MAX_MTU,
+  MAX_QUEUE_PACKETS,
+  MAX_SPREAD,
+  MAX_TUNNELS,
+  MIN_TUNNEL_MTU,
+} from './limits.ts'
+
+export const addresses = table(
+  interfaceName,
+  {
+    ...list(interfaceAddress, MAX_ADDRESSES_PER_INTERFACE, 'a list of addresses with prefix lengths', 1),
+    ...interfaceAddress,
+    type: ['string', 'array'],
+  },
+  MAX_INTERFACES,
+  'addresses by interface such as { eth0: 10.0.1.2/24 }',
+)
+
+export const routerRoute: Schema = {
+  ...mapping(
+    { to: prefix, via: address, blackhole: { const: true, description: 'true' }, cost: integer(1, 65_535) },
+    ['to'],
+  ),
+  description: 'a route such as { to: 10.9.0.0/16, via: 10.0.1.1 } or { to: 10.9.0.0/16, blackhole: true }',
+}
 
 const port = integer(0, 65_535)
 

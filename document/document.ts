@@ -1,22 +1,22 @@
 /**
- * A lab file's text as plain values that remember where they stood. The one idea: the text is hostile until it has
+ * A text as plain values that remember where they stood. The one idea: the text is hostile until it has
  * become a bounded tree of mappings, lists, texts, numbers and booleans; whoever finds fault later asks for the
  * position of a key path. YAML 1.2 (core schema), one document, aliases written out within the bounds.
  */
 import { type Alias, isAlias, isMap, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml'
 import { MAX_DEPTH, MAX_FILE_BYTES } from './limits.ts'
 import {
+  DocumentError,
   type Finding,
   formatPath,
   type KeyPath,
-  LabFileError,
   type Position,
   type Problem,
 } from './problem.ts'
 import { Bound, type Fault, keyText, TreeBuilder, type Value } from './tree.ts'
 
 /** The tree of one document; made by `readDocument`. */
-export class LabDocument {
+export class SourceDocument {
   readonly file: string
   readonly value: Value
   readonly #root: Node | null
@@ -55,9 +55,9 @@ export class LabDocument {
     return { code, file: this.file, ...this.position(path, at), path: formatPath(path), message }
   }
 
-  /** @throws LabFileError with all of them, unless there are none */
+  /** @throws DocumentError with all of them, unless there are none */
   refuse(findings: readonly Finding[]): void {
-    if (findings.length > 0) throw new LabFileError(findings.map((each) => this.problem(each)))
+    if (findings.length > 0) throw new DocumentError(findings.map((each) => this.problem(each)))
   }
 
   #follow(node: Node | null): Node | null {
@@ -86,9 +86,9 @@ const ADVICE: Readonly<Record<string, string>> = {
  * The document of a text.
  * @param text hostile
  * @param file name for messages
- * @throws LabFileError `syntax`, `duplicate` or `limit` with all problems that the text shows
+ * @throws DocumentError `syntax`, `duplicate` or `limit` with all problems that the text shows
  */
-export function readDocument(text: string, file: string): LabDocument {
+export function readDocument(text: string, file: string): SourceDocument {
   const lines = new LineCounter()
   const problem = (fault: Fault): Problem => {
     const { line, col } = lines.linePos(fault.offset)
@@ -96,7 +96,7 @@ export function readDocument(text: string, file: string): LabDocument {
     return { code: fault.code, file, ...position, path: formatPath(fault.path), message: fault.message }
   }
   if (Buffer.byteLength(text) > MAX_FILE_BYTES)
-    throw new LabFileError([
+    throw new DocumentError([
       problem({
         code: 'limit',
         offset: 0,
@@ -112,7 +112,7 @@ export function readDocument(text: string, file: string): LabDocument {
     const message = MESSAGES[error.code] ?? `${error.message}${ADVICE[error.code] ?? ''}`
     return { code: deep ? 'limit' : 'syntax', offset: error.pos[0], path: [], message }
   })
-  if (faults.length > 0) throw new LabFileError(faults.map(problem))
+  if (faults.length > 0) throw new DocumentError(faults.map(problem))
 
   const builder = new TreeBuilder(lines)
   const root = document.contents as Node | null
@@ -123,6 +123,6 @@ export function readDocument(text: string, file: string): LabDocument {
     if (!(error instanceof Bound)) throw error
     builder.faults.push(error.fault)
   }
-  if (builder.faults.length > 0) throw new LabFileError(builder.faults.map(problem))
-  return new LabDocument(file, value, root, lines, builder.targets)
+  if (builder.faults.length > 0) throw new DocumentError(builder.faults.map(problem))
+  return new SourceDocument(file, value, root, lines, builder.targets)
 }

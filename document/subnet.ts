@@ -1,10 +1,5 @@
 /** Subnets as ranges of unsigned numbers: what lies in what, and which addresses a node may have. */
-import {
-  formatIpv4Address,
-  parseIpv4Address,
-  parseIpv4Prefix,
-  prefixMask,
-} from '../../../engine/wire/index.ts'
+import { formatIpv4Address, parseIpv4Address, parseIpv4Prefix, prefixMask } from '../engine/wire/index.ts'
 
 /** All addresses from `first` to `last`, both in. */
 export interface Subnet {

@@ -2,13 +2,12 @@
  * Traffic classes of a static policy: a tree below each port. The one idea: parents are created before children,
  * and a name means one class on a port, whether it was made for that port or for all.
  */
-import type { Change, ClassRequest } from '../../../engine/index.ts'
-import { MAX_QUEUE_BYTES, MAX_RATE_BPS, MIN_RATE_BPS } from '../limits.ts'
-import { hint } from '../nearest.ts'
-import type { KeyPath } from '../problem.ts'
-import type { RawClass } from '../raw.ts'
-import type { Bounds, Resolver } from '../resolver.ts'
-import { BIT_RATE, SIZE } from '../units.ts'
+
+import type { Bounds, KeyPath, Resolver } from '../../document/index.ts'
+import { BIT_RATE, hint, SIZE } from '../../document/index.ts'
+import type { Change, ClassRequest } from '../../engine/index.ts'
+import { MAX_QUEUE_BYTES, MAX_RATE_BPS, MIN_RATE_BPS } from './limits.ts'
+import type { RawClass } from './raw.ts'
 
 const RATE: Bounds = { min: MIN_RATE_BPS, max: MAX_RATE_BPS, expected: 'a rate from 1kbps to 1Tbps' }
 const BYTES: Bounds = { min: 64, max: MAX_QUEUE_BYTES, expected: 'a size from 64 to 1G' }
