@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { describe, it } from 'mocha'
 import { ARP_REPLY, ARP_REQUEST, read16 } from '../../../engine/wire/index.ts'
 import { rawPair } from '../../support/raw-pair.ts'
+import { RawPeer } from '../../support/raw-peer.ts'
 import { ADDRESS_A, ADDRESS_B, pair, VirtualWorld } from '../../support/virtual-link.ts'
 
 const SECOND = 1_000_000_000
@@ -60,7 +61,8 @@ describe('ARP', () => {
   describe('when somebody lies', () => {
     it('does not believe an unsolicited answer about a known neighbour', () => {
       const { peer, stack, lan, world } = rawPair(null)
-      peer.sendArp(ARP_REPLY, ADDRESS_A, ADDRESS_B, stack.devices[0].device.mac, OTHER)
+      const liar = new RawPeer(world, lan, 0x0a000042, ADDRESS_B, 'liar')
+      liar.sendArp(ARP_REPLY, ADDRESS_A, ADDRESS_B, stack.devices[0].device.mac)
       peer.settle()
       stack.udp.send({ to: ADDRESS_A, port: 9, fromPort: 5, payload: Uint8Array.of(1) })
       world.run(world.now + 1000)

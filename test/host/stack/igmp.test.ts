@@ -163,6 +163,17 @@ describe('IGMPv3', () => {
       expect(reports(lan).slice(before)).to.deep.equal(['IS_EX 1(1)', 'IS_IN 2(8)', 'IS_IN 1(2)'])
     })
 
+    it('does not answer for a group what a general answer will say sooner', () => {
+      const { world, lan, peer, stack } = listener()
+      stack.igmp.join(GROUP)
+      world.run(world.now + 5 * SECOND)
+      const before = reports(lan).length
+      query(peer, 0, [], 1)
+      query(peer, GROUP, [], 127)
+      world.run(world.now + 20 * SECOND)
+      expect(reports(lan).slice(before)).to.deep.equal(['IS_EX 1()'])
+    })
+
     it('ignores queries from beyond the link and without Router Alert', () => {
       const { world, lan, peer, stack } = listener()
       stack.igmp.join(GROUP)

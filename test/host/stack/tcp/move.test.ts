@@ -78,6 +78,7 @@ describe('a live TCP connection', () => {
       const upload: Progress = { received: 0, receivedCrc: 0, sent: 0 }
       mine.onEstablished = () => serve(mine, upload, total)
       let at = 0
+      let [sacked, early] = [0, 0]
       for (let move = 0; move < 8; move++) {
         world.run(world.now + 60 * MS)
         if (connection === undefined || !connection.block.synchronized) continue
@@ -89,6 +90,9 @@ describe('a live TCP connection', () => {
         route(at)
         world.run(world.now + 3 * MS)
         connection = servers[at].tcp.importConnection(moved)
+        expect(connection.block.scoreboard.toArray()).to.deep.equal(moved.sacked)
+        sacked += moved.sacked.length
+        early += moved.outOfOrder.length
         serve(connection, progress, total)
         connection.resume()
       }
@@ -99,6 +103,7 @@ describe('a live TCP connection', () => {
       expect(record.closed).to.equal('closed')
       expect(servers.map((server) => server.tcp.connections)).to.deep.equal([0, 0])
       expect(client.tcp.counters.resetsSent).to.equal(0)
+      if (loss > 0) expect(sacked * early, 'moved in the middle of a recovery').to.be.greaterThan(0)
     })
 
   it('moves with unread data and a closed window', () => {

@@ -11,10 +11,14 @@ function lingering(): RawPair {
   const all = rawPair()
   const { peer, accepted } = all
   peer.open()
-  accepted[0].connection.close()
-  peer.settle()
-  peer.take()
-  peer.expected++
+  const { connection } = accepted[0]
+  // Faster than the clock of initial sequence numbers runs.
+  connection.send(new Uint8Array(200_000))
+  connection.close()
+  while (connection.state !== 'fin-wait-2') {
+    peer.expected = connection.block.sndNxt
+    peer.send({})
+  }
   peer.send({ flags: TCP_ACK | TCP_FIN })
   peer.next++
   expect(all.stack.tcp.lingering).to.equal(1)

@@ -128,7 +128,7 @@ describe('TCP window', () => {
 
   describe('when the peer shrinks its window', () => {
     it('stops, and goes on when it opens again', () => {
-      const { peer, accepted } = rawPair()
+      const { peer, accepted, world } = rawPair()
       peer.open()
       accepted[0].connection.send(new Uint8Array(5000))
       peer.settle()
@@ -141,13 +141,15 @@ describe('TCP window', () => {
         probes.every((segment) => segment.payload.length === 1 && segment.sequence === peer.expected),
       ).to.equal(true)
       expect(probes.length).to.be.within(1, 4)
-      let highest = peer.expected
-      for (let round = 0; round < 10; round++)
-        for (const { sequence, payload } of peer.send({ window: 60_000 }))
-          if (sequence === peer.expected) {
-            highest = sequence + payload.length
-            peer.expected = highest >>> 0
-          }
+      let answers = peer.send({ window: 60_000 })
+      expect(answers[0].sequence).to.equal(peer.expected)
+      const causes = world.log.flatMap((event) => (event.kind === 'retransmit' ? [event.cause] : []))
+      expect(new Set(causes)).to.deep.equal(new Set(['probe']))
+      for (let round = 0; round < 10; round++) {
+        for (const { sequence, payload } of answers)
+          if (sequence === peer.expected) peer.expected = (sequence + payload.length) >>> 0
+        answers = peer.send({ window: 60_000 })
+      }
       expect(accepted[0].connection.queuedBytes).to.equal(0)
     })
   })
@@ -181,6 +183,38 @@ describe('TCP window', () => {
       expect(peer.take()).to.deep.equal([])
       peer.settle(2 * MS)
       expect(peer.take()).to.have.length(1)
+    })
+
+    it('lets the right edge of the window advance in steps worth having', () => {
+      const { peer } = rawPair({ settings: { receiveBytes: 10_000 } })
+      peer.open()
+      const edges = new Set<number>()
+      for (let i = 0; i < 100; i++) {
+        for (const { acknowledgment, window } of peer.send({ payload: new Uint8Array(100) }))
+          edges.add(acknowledgment + window)
+        peer.next += 100
+      }
+      const sorted = [...edges].sort((one, other) => one - other)
+      const steps = sorted.slice(1).map((edge, i) => edge - sorted[i])
+      expect(Math.min(...steps)).to.be.at.least(1460)
+      expect(steps.length).to.be.within(4, 7)
+    })
+
+    it('never takes more than its buffer from a peer that sends crumbs beyond the window', () => {
+      const { peer, accepted } = rawPair({ settings: { receiveBytes: 70_001 } })
+      peer.open({ mss: 1460, windowScale: 0 })
+      const [{ connection }] = accepted
+      connection.pause()
+      for (let i = 0; i < 69; i++) {
+        peer.send({ payload: new Uint8Array(1000) })
+        peer.next += 1000
+      }
+      for (let i = 0; i < 1100; i++) {
+        peer.send({ payload: Uint8Array.of(1) })
+        peer.settle(41 * MS)
+        peer.next = connection.block.rcvNxt
+      }
+      expect(connection.block.unreadBytes).to.be.within(69_990, 70_001 + 2)
     })
 
     it('never moves the right edge of the window back', () => {
