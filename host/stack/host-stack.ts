@@ -53,6 +53,10 @@ export interface StackTimer {
   cancel(): void
 }
 
+/**
+ * One host. Calls from outside of its callbacks act at the time of the last `input` or `poll`: poll first when time
+ * has passed since. After any call, ask `pollAt` when to poll next.
+ */
 export class HostStack {
   readonly name: string
   readonly counters = new HostCounters()
