@@ -1,7 +1,8 @@
 /**
  * An HTTP/1.1 service for labs: GET (and HEAD) of `/`, or of `/bytes/N` for N bytes of the known pattern, with
- * Content-Length, keep-alive and close; POST and PUT take a body first and answer the same. The one idea: a session is a few numbers, so that it can move to another
- * host with its connection. It names itself in `X-Served-By`. Heads, requests and idle time are bounded.
+ * Content-Length, keep-alive and close; POST and PUT take a body first and answer the same. The one idea: a session
+ * is a few numbers, so that it can move to another host with its connection. It names itself in `X-Served-By`.
+ * Heads, requests and idle time are bounded.
  */
 import { StackError } from '../errors.ts'
 import type { HostStack, StackTimer } from '../host-stack.ts'
