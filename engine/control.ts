@@ -104,3 +104,34 @@ export interface EngineControl {
   /** Gives all that `from` owns to `to` (hot upgrade). @throws EngineError `conflict` when names collide */
   adopt(from: Owner, to: Owner): void
 }
+
+/** An upcall was answered: its flow is pinned. */
+export const ANSWER_PINNED = 0
+/** The answer came too late: the upcall was answered or has expired. Nothing happened. */
+export const ANSWER_LATE = 1
+/** The packets went their way, but the flow is not pinned: the table or the owner's part of it is full. */
+export const ANSWER_UNPINNED = 2
+/** The flow had been pinned by another owner meanwhile; the packets followed that. */
+export const ANSWER_ELSEWHERE = 3
+
+/** The fast path of answers, beside `commit`: actions are compiled once, answers allocate nothing. */
+export interface DecisionControl {
+  /**
+   * Compiles an action for repeated use. What it needs, a tunnel above all, lives until `release`.
+   * @throws EngineError as for the same action in a change
+   */
+  prepare(owner: Owner, action: Action, place?: string): number
+  release(prepared: number): void
+  /**
+   * Answers an upcall with an action of its owner: pins its flow for `idleNs` (0: default by protocol) and lets its
+   * packets go. @returns ANSWER_*
+   */
+  resume(upcall: number, prepared: number, idleNs: Nanoseconds, now: Nanoseconds): number
+  /**
+   * Lets an upcall wait `waitNs` from now, after which `prepared` (undefined: what was to happen anyway) happens.
+   * @returns false when it is not open any more
+   */
+  defer(upcall: number, prepared: number | undefined, waitNs: Nanoseconds, now: Nanoseconds): boolean
+  /** Lets happen what was to happen without an answer. @returns false when the upcall is not open any more */
+  giveUp(upcall: number, now: Nanoseconds): boolean
+}
