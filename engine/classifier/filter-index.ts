@@ -102,6 +102,8 @@ export class FilterIndex {
       for (; summary !== 0; summary &= summary - 1) {
         const word = 31 - Math.clz32(summary & -summary)
         let bits = words[(a << wordShift) + word] & words[(b << wordShift) + word]
+        // The addresses alone rule most words out.
+        if (bits === 0) continue
         bits &= words[(c << wordShift) + word] & words[(d << wordShift) + word]
         bits &= words[(e << wordShift) + word] & words[(f << wordShift) + word]
         bits &= live[(chunk << wordShift) + word]

@@ -26,12 +26,12 @@ const NOTHING = new Int32Array(1)
 /** Older slots moved per insertion. They hold half as many flows as the newer takes before it is half full: 4 would do. */
 const MOVES = 8
 /** Most packets that `warm` looks at. */
-export const WARM_LIMIT = 256
+const WARM_LIMIT = 256
 
 export class FlowIndex {
   readonly #store: FlowStore
   readonly #hash: FlowHash
-  readonly #homes = new Int32Array(WARM_LIMIT)
+  readonly #hashes = new Int32Array(WARM_LIMIT)
   #slots = new Int32Array(LEAST_SLOTS)
   #mask = LEAST_SLOTS - 1
   /** What is left of the index before it grew. */
@@ -47,7 +47,7 @@ export class FlowIndex {
   }
 
   get byteLength(): number {
-    return this.#slots.byteLength + this.#older.byteLength + this.#homes.byteLength
+    return this.#slots.byteLength + this.#older.byteLength + this.#hashes.byteLength
   }
 
   /** The flow of a key given as KEY_* words (signed or unsigned), or -1. */
@@ -73,20 +73,23 @@ export class FlowIndex {
    * means nothing; it keeps the reads alive.
    */
   warm(meta: Int32Array, packets: Int32Array, count: number): number {
-    const hash = this.#hash
+    const secret = this.#hash
     const store = this.#store
     const slots = this.#slots
     const mask = this.#mask
-    const homes = this.#homes
+    const hashes = this.#hashes
     let kept = 0
     for (let i = 0; i < count; i++) {
       const at = (packets[i] << PACKET_SHIFT) + KEY
-      const home = hash.of(meta[at], meta[at + 1], meta[at + 2], meta[at + 3]) & mask
-      homes[i] = home
-      kept ^= slots[home]
+      const hash = secret.of(meta[at], meta[at + 1], meta[at + 2], meta[at + 3])
+      hashes[i] = hash
+      kept ^= slots[hash & mask]
     }
     for (let i = 0; i < count; i++) {
-      const flow = (slots[homes[i]] & FLOW_MASK) - 1
+      const hash = hashes[i]
+      let at = hash & mask
+      while (slots[at] !== 0 && (slots[at] ^ hash) >>> TAG_SHIFT !== 0) at = (at + 1) & mask
+      const flow = (slots[at] & FLOW_MASK) - 1
       if (flow >= 0) kept ^= store.warm(flow)
     }
     return kept

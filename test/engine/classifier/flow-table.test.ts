@@ -339,14 +339,17 @@ describe('FlowTable', () => {
   })
 
   describe('when it is warmed up for a batch', () => {
-    it('changes nothing', () => {
-      const flows = table()
-      const slab = new PacketSlab({ capacity: 4 })
-      const flow = add(flows, 1)
-      slab.meta.set([1, 0x0a000001, WEB, UDP], (2 << META_SHIFT) + KEY_SOURCE)
-      expect(flows.warm(slab.meta, Int32Array.of(2, 3), 2)).to.be.a('number')
-      expect([flows.size, find(flows, 1)]).to.deep.equal([1, flow])
-    })
+    for (const size of [1, 20_000])
+      it(`changes nothing, whether or not the packets' flows are there (${size} flows)`, () => {
+        const flows = table()
+        const slab = new PacketSlab({ capacity: 4 })
+        for (let n = 0; n < size; n++) add(flows, n)
+        slab.meta.set([0, 0x0a000001, WEB, UDP], (2 << META_SHIFT) + KEY_SOURCE)
+        slab.meta.set([size, 0x0a000001, WEB, UDP], (3 << META_SHIFT) + KEY_SOURCE)
+        expect(flows.warm(slab.meta, Int32Array.of(2, 3, 0), 2)).to.be.a('number')
+        expect(flows.size).to.equal(size)
+        for (let n = 0; n < size; n++) expect(flows.actionOf(find(flows, n))).to.equal(n)
+      })
   })
 
   describe('when flows come, go and expire in any order', () => {
