@@ -106,11 +106,17 @@ function isEcho(error: ErrorObject): boolean {
   return error.keyword === 'required' && tag !== undefined && error.params['missingProperty'] === tag
 }
 
-/** The check of one schema (draft 2020-12), compiled when first called. */
-export function schemaCheck(schema: Schema): SchemaCheck {
+/**
+ * The check of one schema (draft 2020-12), compiled when first called.
+ * @param formats checks of texts by the name that a schema's `format` gives
+ */
+export function schemaCheck(
+  schema: Schema,
+  formats: Readonly<Record<string, (text: string) => boolean>> = {},
+): SchemaCheck {
   let validate: ValidateFunction | undefined
   return (document) => {
-    validate ??= new Ajv2020(OPTIONS).compile(schema)
+    validate ??= new Ajv2020({ ...OPTIONS, formats: { ...formats } }).compile(schema)
     return validate(document) ? [] : explain(validate.errors ?? [], document)
   }
 }

@@ -21,6 +21,18 @@ import { resolveTunnels } from './tunnels.ts'
 const DECAPSULATE_NAME = 'decapsulate-'
 const DECAPSULATE_PRIORITY = 1_000_000
 
+/** The names that actions of this policy may use. */
+export function policyNames(raw: RawPolicy, router: RouterView, resolver: Resolver): PolicyNames {
+  const classes = raw.classes ?? []
+  return {
+    tunnels: new Set(Object.keys(raw.tunnels ?? {})),
+    classes: new Set(classes.map(({ name }) => name)),
+    parents: parentNames(classes),
+    router,
+    resolver,
+  }
+}
+
 /** The changes that make up the policy, in an order that can be committed; faults go to `resolver`. */
 export function resolvePolicy(
   raw: RawPolicy,
@@ -28,14 +40,7 @@ export function resolvePolicy(
   router: RouterView,
   resolver: Resolver,
 ): Change[] {
-  const classes = raw.classes ?? []
-  const names: PolicyNames = {
-    tunnels: new Set(Object.keys(raw.tunnels ?? {})),
-    classes: new Set(classes.map(({ name }) => name)),
-    parents: parentNames(classes),
-    router,
-    resolver,
-  }
+  const names = policyNames(raw, router, resolver)
   const { ports } = router
   const filters = [
     ...resolveDecapsulate(raw, [...path, 'decapsulate'], router.own, resolver),
@@ -43,7 +48,7 @@ export function resolvePolicy(
   ]
   return [
     ...resolveTunnels(raw.tunnels ?? {}, [...path, 'tunnels'], router, resolver),
-    ...resolveClasses(classes, { path: [...path, 'classes'], ports, resolver }),
+    ...resolveClasses(raw.classes ?? [], { path: [...path, 'classes'], ports, resolver }),
     ...filters,
   ]
 }

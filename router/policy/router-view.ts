@@ -1,6 +1,7 @@
 /** What a router's policy is checked against: its ports, its addresses, and where its routes lead. */
 import { addressOf, contains, notAHost, type Subnet, subnetOf } from '../../document/index.ts'
 import type { RouteTarget } from '../../engine/index.ts'
+import type { RawAddresses } from './raw.ts'
 
 export interface InterfaceAddress {
   /** Dotted IPv4. */
@@ -22,6 +23,17 @@ export interface RouterRoute {
   readonly target: RouteTarget
   /** 1..65535, default 1: the lower wins. */
   readonly cost: number
+}
+
+/** The interfaces of a mapping from ports to addresses, its form already checked. */
+export function interfacesOf(addresses: RawAddresses): Interface[] {
+  return Object.entries(addresses).map(([name, given]) => ({
+    name,
+    addresses: (typeof given === 'string' ? [given] : given).map((text) => {
+      const [address, length] = text.split('/') as [string, string]
+      return { address, prefixLength: Number(length) }
+    }),
+  }))
 }
 
 /** How an address is reached: at once, through a neighbour, or not at all. */

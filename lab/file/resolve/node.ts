@@ -2,9 +2,9 @@
 import { resolve } from 'node:path'
 import type { KeyPath, Resolver } from '../../../document/index.ts'
 import { formatSubnet, subnetOf } from '../../../document/index.ts'
-import { checkOwnNetworks, RouterView, resolvePolicy } from '../../../router/policy/index.ts'
-import type { HostNode, HostRoute, Interface, LabNode, PluginSpec, RouterNode, RouterRoute } from '../lab.ts'
-import type { RawAddresses, RawHost, RawNode, RawPlugin, RawRoute, RawRouter } from '../raw.ts'
+import { checkOwnNetworks, interfacesOf, RouterView, resolvePolicy } from '../../../router/policy/index.ts'
+import type { HostNode, HostRoute, LabNode, PluginSpec, RouterNode, RouterRoute } from '../lab.ts'
+import type { RawHost, RawNode, RawPlugin, RawRoute, RawRouter } from '../raw.ts'
 import { resolveClient } from './client.ts'
 import { checkNextHop } from './neighbours.ts'
 import { resolveServices } from './service.ts'
@@ -76,16 +76,6 @@ function resolveRouter(
     policy: raw.policy === undefined ? [] : resolvePolicy(raw.policy, [...path, 'policy'], view, resolver),
     plugins: resolvePlugins(raw.plugins ?? [], [...path, 'plugins'], surroundings, resolver),
   }
-}
-
-function interfacesOf(addresses: RawAddresses): Interface[] {
-  return Object.entries(addresses).map(([name, given]) => ({
-    name,
-    addresses: (typeof given === 'string' ? [given] : given).map((text) => {
-      const [address, length] = text.split('/') as [string, string]
-      return { address, prefixLength: Number(length) }
-    }),
-  }))
 }
 
 function resolveHostRoutes(

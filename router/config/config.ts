@@ -1,0 +1,61 @@
+/**
+ * A router's configuration as the router sees it. The one idea: no units, no defaults left open and no names left
+ * unresolved; plain data, deeply readonly, so that two of them can be compared (plan.ts).
+ */
+import type { Action, Change } from '../../engine/index.ts'
+import type { Capabilities, JsonValue, Limits } from '../../execution-env/contract/index.ts'
+import type { Role } from '../control/roles.ts'
+import type { Interface, RouterRoute } from '../policy/index.ts'
+
+/** A port: its name, the machine's device behind it, and its MTU where it is not the device's own. */
+export interface PortSpec {
+  readonly name: string
+  readonly device: string
+  readonly mtu?: number
+}
+
+/** A plugin that the file wants to run. */
+export interface PluginDeclaration {
+  /** Undefined: the plugin's own name. */
+  readonly id: string | undefined
+  /** Absolute path of the bundle. */
+  readonly file: string
+  readonly config: JsonValue
+  /** Of its claims among those of other plugins; higher goes first. */
+  readonly priority: number
+  /** What this router gives at most; undefined: all that the signer was granted. */
+  readonly bounds: Capabilities | undefined
+  /** Ceilings; what is absent is bounded by the contract alone. */
+  readonly limits: Partial<Limits>
+}
+
+/** Where operators of this machine come in: a group for a role's socket, else its owner alone. */
+export type LocalControl = Readonly<Partial<Record<Role, string | number>>>
+
+/** Where operators of other machines come in. */
+export interface RemoteControl {
+  readonly host: string
+  readonly port: number
+  /** Absolute paths of the router's own certificate and key. */
+  readonly certificate: string
+  readonly key: string
+}
+
+export interface RouterConfig {
+  readonly name: string
+  /** In the order of the file. */
+  readonly ports: readonly PortSpec[]
+  readonly interfaces: readonly Interface[]
+  readonly routes: readonly RouterRoute[]
+  /** Tunnels, classes and filters, in an order that can be committed as one transaction. */
+  readonly policy: readonly Change[]
+  /** What happens to a flow whose plugin does not answer and says nothing else. */
+  readonly fallback: Action
+  readonly plugins: readonly PluginDeclaration[]
+  /** Folder or file of what is trusted; absolute. */
+  readonly trust: string | undefined
+  /** Folder of what must outlive the router; absolute. Undefined: the default of the machine. */
+  readonly state: string | undefined
+  readonly local: LocalControl
+  readonly remote: RemoteControl | undefined
+}

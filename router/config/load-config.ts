@@ -1,0 +1,147 @@
+/**
+ * From a configuration file to a configuration. The one idea: three walls, each of which reports all it finds before
+ * the next is tried: the text (bounds, YAML or JSON), the form (schema), the meaning (names, addresses, routes,
+ * policy, what goes with what).
+ */
+import { dirname, resolve } from 'node:path'
+import {
+  hint,
+  type KeyPath,
+  Resolver,
+  readDocument,
+  readDocumentFile,
+  schemaCheck,
+} from '../../document/index.ts'
+import type { Action } from '../../engine/index.ts'
+import { normalise } from '../../execution-env/contract/index.ts'
+import {
+  checkOwnNetworks,
+  interfacesOf,
+  policyNames,
+  RouterView,
+  resolveAction,
+  resolvePolicy,
+} from '../policy/index.ts'
+import type { PluginDeclaration, PortSpec, RemoteControl, RouterConfig } from './config.ts'
+import { CONFIG_FORMATS, configSchema } from './config-schema.ts'
+import type { RawConfig, RawPlugin, RawRemote } from './raw-config.ts'
+import { checkInterfaces, resolveRoutes } from './routes.ts'
+
+const checkForm = schemaCheck(configSchema, CONFIG_FORMATS)
+/** Remote control listens on the router's own loopback unless an address is given. */
+const DEFAULT_ADDRESS = '127.0.0.1'
+const OPEN: Action = { kind: 'forward' }
+const CLOSED: Action = { kind: 'drop', reason: 'policy' }
+
+/**
+ * Reads and checks a configuration file.
+ * @throws DocumentError
+ */
+export function loadRouterConfig(file: string): RouterConfig {
+  return parseRouterConfig(readDocumentFile(file, 'a router configuration'), file, dirname(resolve(file)))
+}
+
+/**
+ * Checks the text of a configuration file.
+ * @param text hostile
+ * @param file its name, for messages
+ * @param folder from which relative paths start; absolute
+ * @throws DocumentError
+ */
+export function parseRouterConfig(text: string, file: string, folder: string): RouterConfig {
+  const document = readDocument(text, file)
+  document.refuse(checkForm(document.value))
+  const resolver = new Resolver()
+  const config = resolveConfig(document.value as unknown as RawConfig, folder, resolver)
+  document.refuse(resolver.findings)
+  return config
+}
+
+function resolveConfig(raw: RawConfig, folder: string, resolver: Resolver): RouterConfig {
+  const interfaces = interfacesOf(raw.addresses)
+  checkInterfaces(interfaces, resolver)
+  const routes = resolveRoutes(raw.routes ?? [], interfaces, resolver)
+  checkOwnNetworks(interfaces, routes, [], resolver)
+  const view = new RouterView(interfaces, routes)
+  const policy = raw.policy ?? {}
+  return {
+    name: raw.name,
+    ports: resolvePorts(raw, resolver),
+    interfaces,
+    routes,
+    policy: resolvePolicy(policy, ['policy'], view, resolver),
+    fallback: resolveFallback(raw.fallback ?? 'closed', () =>
+      resolveAction(raw.fallback as object, ['fallback'], policyNames(policy, view, resolver)),
+    ),
+    plugins: resolvePlugins(raw.plugins ?? [], folder, resolver),
+    trust: resolveTrust(raw, folder, resolver),
+    state: raw.state === undefined ? undefined : resolve(folder, raw.state),
+    local: raw.control?.local ?? {},
+    remote: resolveRemote(raw.control?.remote, folder),
+  }
+}
+
+/** Every port is one that has addresses; where none are listed, the addresses say which there are. */
+function resolvePorts(raw: RawConfig, resolver: Resolver): PortSpec[] {
+  const names = Object.keys(raw.addresses)
+  for (const name of Object.keys(raw.ports ?? {}))
+    if (!names.includes(name))
+      resolver.fault('unknown', ['ports', name], `no addresses for ${name}${hint(name, names)}`, 'key')
+  const devices = new Map<string, string>()
+  return names.map((name) => {
+    const { device = name, mtu } = raw.ports?.[name] ?? {}
+    const other = devices.get(device)
+    if (other !== undefined)
+      resolver.fault('duplicate', ['ports', name, 'device'], `${device} is already port ${other}`)
+    devices.set(device, name)
+    return { name, device, ...(mtu === undefined ? {} : { mtu }) }
+  })
+}
+
+function resolveFallback(raw: NonNullable<RawConfig['fallback']>, resolveOther: () => Action): Action {
+  if (raw === 'open') return OPEN
+  return raw === 'closed' ? CLOSED : resolveOther()
+}
+
+function resolvePlugins(
+  plugins: readonly RawPlugin[],
+  folder: string,
+  resolver: Resolver,
+): PluginDeclaration[] {
+  const seen = new Map<string, number>()
+  return plugins.map((raw, index) => {
+    const path: KeyPath = ['plugins', index]
+    if (raw.id !== undefined && seen.has(raw.id))
+      resolver.fault('duplicate', [...path, 'id'], `there is another plugin with id ${raw.id}`)
+    if (raw.id === 'router')
+      resolver.fault('conflict', [...path, 'id'], 'router is the router itself; expected another id')
+    if (raw.id !== undefined) seen.set(raw.id, index)
+    return {
+      id: raw.id,
+      file: resolve(folder, raw.bundle),
+      config: raw.config ?? {},
+      priority: raw.priority ?? 0,
+      bounds: raw.capabilities === undefined ? undefined : normalise(raw.capabilities),
+      limits: raw.limits ?? {},
+    }
+  })
+}
+
+/** Plugins and remote operators are believed by their certificates only. */
+function resolveTrust(raw: RawConfig, folder: string, resolver: Resolver): string | undefined {
+  if (raw.trust !== undefined) return resolve(folder, raw.trust)
+  const needs = (raw.plugins ?? []).length > 0 ? 'plugins' : raw.control?.remote && 'control.remote'
+  if (needs !== undefined)
+    resolver.fault('missing', [], `missing key trust: ${needs} needs to know whom to believe`)
+  return undefined
+}
+
+function resolveRemote(raw: RawRemote | undefined, folder: string): RemoteControl | undefined {
+  if (raw === undefined) return undefined
+  return {
+    host: raw.address ?? DEFAULT_ADDRESS,
+    port: raw.port,
+    certificate: resolve(folder, raw.certificate),
+    key: resolve(folder, raw.key),
+  }
+}

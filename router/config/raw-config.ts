@@ -1,0 +1,33 @@
+/** A configuration file after its form was checked: what the schema guarantees, as types. */
+import type { Capabilities, JsonValue, Limits } from '../../execution-env/contract/index.ts'
+import type { RawAction, RawAddresses, RawPolicy, RawRoute } from '../policy/index.ts'
+import type { LocalControl } from './config.ts'
+
+export interface RawPlugin {
+  readonly bundle: string
+  readonly id?: string
+  readonly config?: JsonValue
+  readonly priority?: number
+  readonly capabilities?: Capabilities
+  readonly limits?: Partial<Limits>
+}
+
+export interface RawRemote {
+  readonly address?: string
+  readonly port: number
+  readonly certificate: string
+  readonly key: string
+}
+
+export interface RawConfig {
+  readonly name: string
+  readonly ports?: Readonly<Record<string, { readonly device?: string; readonly mtu?: number }>>
+  readonly addresses: RawAddresses
+  readonly routes?: readonly RawRoute[]
+  readonly policy?: RawPolicy
+  readonly fallback?: 'open' | 'closed' | Exclude<RawAction, string>
+  readonly plugins?: readonly RawPlugin[]
+  readonly trust?: string
+  readonly state?: string
+  readonly control?: { readonly local?: LocalControl; readonly remote?: RawRemote }
+}
