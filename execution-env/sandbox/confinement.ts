@@ -1,0 +1,126 @@
+/**
+ * What a sandbox process is forbidden by the system. The one idea: every measure is tried on this machine once and
+ * used where it works; which ones are in force and which are missing is told, never guessed. All of them are
+ * programs that replace themselves by the next, so that the child's process id is the sandbox's.
+ *
+ * unshare(1): no network, no IPC of others; setpriv(1): no new privileges, no capabilities, dies with the router;
+ * prlimit(1): no core files, few descriptors, no large files, no locked memory; Node's permission model: no files
+ * but its own program, no processes, no network.
+ */
+import { spawnSync } from 'node:child_process'
+import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { findTool } from './tools.ts'
+
+/** A user and group of the system by number. */
+export interface SystemUser {
+  readonly uid: number
+  readonly gid: number
+}
+
+export interface Confinement {
+  /** Program and parameters to put before the confined program's; empty where nothing is to be had. */
+  readonly prefix: readonly string[]
+  readonly inForce: readonly string[]
+  readonly missing: readonly string[]
+}
+
+interface Measure {
+  readonly tool: string
+  readonly parameters: readonly string[]
+  readonly gives: readonly string[]
+}
+
+/** Largest file that the process could write: its last words on standard error. */
+const FILE_BYTES_MAX = 65_536
+const probed = new Map<string, boolean>()
+
+function works(tool: string, parameters: readonly string[]): boolean {
+  const key = [tool, ...parameters].join(' ')
+  let result = probed.get(key)
+  if (result === undefined) {
+    const run = spawnSync(tool, [...parameters, '--', findTool('true') ?? 'true'], {
+      stdio: 'ignore',
+      env: {},
+    })
+    result = run.status === 0
+    probed.set(key, result)
+  }
+  return result
+}
+
+/** Per stage the measures from the strongest to the weakest; the first that works is taken. */
+function stages(user: SystemUser | undefined): Measure[][] {
+  const network = ['no network', 'no IPC']
+  const namespaces = ['--net', '--ipc']
+  const nobody = ['--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all']
+  const dying = ['--no-new-privs', '--pdeathsig', 'KILL']
+  const own = user === undefined ? [] : [`--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups']
+  const gives = ['no new privileges', 'dies with the router', 'no capabilities']
+  const setpriv = (parameters: string[], given: string[]): Measure => ({
+    tool: 'setpriv',
+    parameters,
+    gives: given,
+  })
+  return [
+    [
+      { tool: 'unshare', parameters: namespaces, gives: network },
+      { tool: 'unshare', parameters: ['--user', '--map-current-user', ...namespaces], gives: network },
+    ],
+    [
+      ...(user === undefined ? [] : [setpriv([...dying, ...nobody, ...own], [...gives, 'own user'])]),
+      setpriv([...dying, ...nobody], gives),
+      setpriv([...dying, '--inh-caps=-all'], gives.slice(0, 2)),
+      setpriv(['--no-new-privs'], gives.slice(0, 1)),
+    ],
+    [
+      {
+        tool: 'prlimit',
+        parameters: ['--core=0', '--nofile=64', `--fsize=${FILE_BYTES_MAX}`, '--memlock=0'],
+        gives: ['process limits'],
+      },
+    ],
+  ]
+}
+
+/**
+ * What can be had here.
+ * @param user whom the process should run as; only a privileged router can do it
+ */
+export function confine(user?: SystemUser): Confinement {
+  const prefix: string[] = []
+  const inForce: string[] = []
+  const missing: string[] = []
+  for (const stage of stages(user)) {
+    const taken = stage.find(({ tool, parameters }) => {
+      const path = findTool(tool)
+      return path !== undefined && works(path, parameters)
+    })
+    if (taken !== undefined) prefix.push(findTool(taken.tool)!, ...taken.parameters, '--')
+    inForce.push(...(taken?.gives ?? []))
+    missing.push(...stage[0]!.gives.filter((each) => taken?.gives.includes(each) !== true))
+  }
+  return { prefix, inForce: [...inForce, 'no files, programs or network for JavaScript'], missing }
+}
+
+/** Node's flags for a program that runs isolates: what these need, and the permission model. */
+export function nodeFlags(program: string): string[] {
+  const require = createRequire(import.meta.url)
+  const addon = dirname(require.resolve('isolated-vm/package.json'))
+  const loader = dirname(createRequire(`${addon}/`).resolve('node-gyp-build/package.json'))
+  const here = fileURLToPath(new URL('.', import.meta.url))
+  const project = fileURLToPath(new URL('../../package.json', import.meta.url))
+  const readable = [here, program, project, `${addon}/`, `${loader}/`, '/etc/alpine-release']
+  return [
+    '--no-concurrent-recompilation',
+    '--no-node-snapshot',
+    '--no-warnings',
+    '--disallow-code-generation-from-strings',
+    '--max-old-space-size=128',
+    '--permission',
+    '--allow-addons',
+    '--allow-worker',
+    ...readable.map((path) => `--allow-fs-read=${path}`),
+  ]
+}
