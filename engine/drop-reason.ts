@@ -38,6 +38,7 @@ export const DROP_REASONS = [
   'fragment-expired',
   // transport
   'transport-truncated',
+  'transport-checksum',
   // forwarding
   'no-route',
   'blackhole',

@@ -19,12 +19,20 @@ export type EngineErrorCode =
 export class EngineError extends Error {
   override readonly name = 'EngineError'
   readonly code: EngineErrorCode
+  /** What is wrong, without the place. */
+  readonly reason: string
   /** Path of the offending value in the request, e.g. `changes[3].filter.to`; empty when it is the whole. */
   readonly place: string
 
-  constructor(code: EngineErrorCode, message: string, place = '') {
-    super(place === '' ? message : `${place}: ${message}`)
+  constructor(code: EngineErrorCode, reason: string, place = '') {
+    super(place === '' ? reason : `${place}: ${reason}`)
     this.code = code
+    this.reason = reason
     this.place = place
+  }
+
+  /** The same refusal seen from further out: `place` is put in front. */
+  within(place: string): EngineError {
+    return new EngineError(this.code, this.reason, this.place === '' ? place : `${place}.${this.place}`)
   }
 }

@@ -36,7 +36,7 @@ export const FLOW = 11
 export const CLASS = 12
 /** Arrival: tunnel or tag by which the packet came (index + 1), 0 when it came natively. */
 export const ARRIVAL = 13
-/** Neighbour (index) to which the frame is sent, or NONE. */
+/** Handle of the neighbour to which the frame is sent, or NONE. */
 export const NEIGHBOUR = 14
 /** Next packet of the list the packet is on (queue, parking place, free list), or NONE. */
 export const NEXT = 15
@@ -55,6 +55,12 @@ export const FLAG_TCP_SYN = 32
 export const FLAG_TCP_FIN = 64
 export const FLAG_TCP_RST = 128
 export const FLAG_TCP_ACK = 256
+/** The TTL of the present network header was decremented already. */
+export const FLAG_TTL_SPENT = 512
+/** The present network header was put on by a tunnel of this router; the datagram in it begins at TRANSPORT. */
+export const FLAG_ENCAPSULATED = 1024
+/** Addresses or ports were rewritten: the KEY_* words still tell what they were. */
+export const FLAG_REWRITTEN = 2048
 /** Bits 16-19 of FLAGS: how often the packet was decapsulated and sent through classification again. */
 export const RECIRCULATION_SHIFT = 16
 export const RECIRCULATION_MASK = 0xf << RECIRCULATION_SHIFT
@@ -124,7 +130,7 @@ export class PacketSlab {
     if (packet === NONE) return NONE
     const meta = this.meta
     const at = packet << META_SHIFT
-    this.#free = meta[at + NEXT]!
+    this.#free = meta[at + NEXT]
     this.#available--
     meta[at + START] = packet * this.stride + this.headroom
     meta[at + LENGTH] = 0
@@ -152,7 +158,7 @@ export class PacketSlab {
     const packet = this.allocate()
     if (packet === NONE) return NONE
     const at = packet << META_SHIFT
-    this.bytes.set(frame, this.meta[at + START]!)
+    this.bytes.set(frame, this.meta[at + START])
     this.meta[at + LENGTH] = frame.length
     return packet
   }
@@ -166,20 +172,20 @@ export class PacketSlab {
     const meta = this.meta
     const shift = (twin - packet) * this.stride
     meta.copyWithin(to, from, from + META_WORDS)
-    meta[to + START] = meta[from + START]! + shift
-    meta[to + NETWORK] = meta[from + NETWORK]! + shift
-    meta[to + TRANSPORT] = meta[from + TRANSPORT]! + shift
+    meta[to + START] = meta[from + START] + shift
+    meta[to + NETWORK] = meta[from + NETWORK] + shift
+    meta[to + TRANSPORT] = meta[from + TRANSPORT] + shift
     meta[to + NEXT] = NONE
-    this.time[twin] = this.time[packet]!
-    const start = meta[from + START]!
-    this.bytes.copyWithin(meta[to + START]!, start, start + meta[from + LENGTH]!)
+    this.time[twin] = this.time[packet]
+    const start = meta[from + START]
+    this.bytes.copyWithin(meta[to + START], start, start + meta[from + LENGTH])
     return twin
   }
 
   /** The frame's bytes as a view into the slab: valid until the packet is released. Allocates; not for the data path. */
   frame(packet: number): Uint8Array {
     const at = packet << META_SHIFT
-    const start = this.meta[at + START]!
-    return this.bytes.subarray(start, start + this.meta[at + LENGTH]!)
+    const start = this.meta[at + START]
+    return this.bytes.subarray(start, start + this.meta[at + LENGTH])
   }
 }

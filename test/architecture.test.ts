@@ -46,6 +46,8 @@ const DOORS: readonly { readonly path: string; readonly from: readonly string[] 
   { path: 'engine/ports/linux/index.ts', from: ['host', 'router', 'lab', 'cli'] },
   { path: 'execution-env/certificates/index.ts', from: ['host', 'router', 'lab', 'cli', 'sdk'] },
   { path: 'execution-env/contract/index.ts', from: ['sdk', 'router', 'lab', 'cli', 'plugins'] },
+  { path: 'execution-env/contract/api/index.ts', from: ['sdk', 'router', 'lab', 'plugins'] },
+  { path: 'execution-env/sandbox/index.ts', from: ['sdk', 'router', 'lab'] },
   { path: 'execution-env/bundle/index.ts', from: ['sdk', 'router', 'lab', 'cli'] },
   { path: 'host/stack/index.ts', from: ['lab', 'cli'] },
   { path: 'lab/file/index.ts', from: ['cli'] },

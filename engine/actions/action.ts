@@ -28,7 +28,9 @@ export interface DecapsulateAction {
   readonly kind: 'decapsulate'
 }
 
-/** Change addresses or ports, repair the checksums, then go on. */
+/**
+ * Change addresses or ports, repair the checksums, then go on. An ICMP error that speaks of the flow keeps its own.
+ */
 export interface RewriteAction {
   readonly kind: 'rewrite'
   readonly from?: string
@@ -51,11 +53,28 @@ export interface ClassAction {
   readonly then: Action
 }
 
-/** Park the packet and ask the owner for a decision; after `waitNs` without one, `otherwise` happens. */
+/**
+ * Park the packet, as it came, and ask the owner for a decision; after `waitNs` without one, `otherwise` happens.
+ * Modifiers that stand before it are part of what happens otherwise; an answer brings its own.
+ */
 export interface DecideAction {
   readonly kind: 'decide'
+  /** At most 60 s. */
   readonly waitNs: number
   readonly otherwise: Action
+}
+
+/**
+ * Choose among 1..256 actions by a seeded hash of the flow's key, in proportion to the weights, once per flow: the
+ * choice is pinned in the flow table, with the modifiers that stand before it, so that later packets follow it
+ * whatever changes (R-SLR-11). Within a replicate it chooses alike for every packet of a flow, but pins nothing.
+ */
+export interface SpreadAction {
+  readonly kind: 'spread'
+  /** Weights are whole numbers 1..65535. */
+  readonly to: readonly { readonly action: Action; readonly weight: number }[]
+  /** Idle time of the pinned flow; default by protocol. */
+  readonly idleNs?: number
 }
 
 export type Action =
@@ -67,3 +86,4 @@ export type Action =
   | ReplicateAction
   | ClassAction
   | DecideAction
+  | SpreadAction

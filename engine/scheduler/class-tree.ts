@@ -146,6 +146,12 @@ export class ClassTree {
     return this.#names.get(name)?.children ?? 0
   }
 
+  /** Names of the classes directly below a class, draining ones excluded. Allocates. */
+  namesBelow(name: string): string[] {
+    const below = [...this.#names.values()].filter((each) => each.parent?.name === name)
+    return below.map((each) => each.name)
+  }
+
   /** All classes, the draining ones last. Allocates; not for the data path. */
   report(): ClassReport[] {
     return [...this.#names.values(), ...this.#draining.values()].map((each) => this.#reportOf(each))
