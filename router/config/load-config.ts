@@ -13,7 +13,7 @@ import {
   schemaCheck,
 } from '../../document/index.ts'
 import type { Action } from '../../engine/index.ts'
-import { normalise } from '../../execution-env/contract/index.ts'
+import { type JsonValue, normalise } from '../../execution-env/contract/index.ts'
 import {
   checkOwnNetworks,
   interfacesOf,
@@ -30,6 +30,8 @@ import { checkInterfaces, resolveRoutes } from './routes.ts'
 const checkForm = schemaCheck(configSchema, CONFIG_FORMATS)
 /** Remote control listens on the router's own loopback unless an address is given. */
 const DEFAULT_ADDRESS = '127.0.0.1'
+/** Names through which an object's prototype can be reached. */
+const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['constructor', 'prototype', '__proto__'])
 const OPEN: Action = { kind: 'forward' }
 const CLOSED: Action = { kind: 'drop', reason: 'policy' }
 
@@ -116,6 +118,7 @@ function resolvePlugins(
     if (raw.id === 'router')
       resolver.fault('conflict', [...path, 'id'], 'router is the router itself; expected another id')
     if (raw.id !== undefined) seen.set(raw.id, index)
+    checkJson(raw.config ?? {}, [...path, 'config'], resolver)
     return {
       id: raw.id,
       file: resolve(folder, raw.bundle),
@@ -125,6 +128,21 @@ function resolvePlugins(
       limits: raw.limits ?? {},
     }
   })
+}
+
+/** Notes what YAML can say and a plugin's configuration, which travels as JSON, cannot. */
+function checkJson(value: JsonValue, path: KeyPath, resolver: Resolver): void {
+  if (typeof value === 'number' && !Number.isFinite(value))
+    resolver.fault('invalid', path, 'expected a finite number')
+  if (typeof value === 'string' && !value.isWellFormed())
+    resolver.fault('invalid', path, 'expected a text without half of a surrogate pair')
+  if (typeof value !== 'object' || value === null) return
+  for (const [key, each] of Object.entries(value)) {
+    const step = Array.isArray(value) ? Number(key) : key
+    if (FORBIDDEN_KEYS.has(key) || !key.isWellFormed())
+      resolver.fault('invalid', [...path, step], 'a key may not be called so', 'key')
+    checkJson(each, [...path, step], resolver)
+  }
 }
 
 /** Plugins and remote operators are believed by their certificates only. */

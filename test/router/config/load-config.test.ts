@@ -149,9 +149,19 @@ describe('parseRouterConfig', () => {
         '13:21 control.local.root: unknown key; expected read, operate or install',
       ],
     ]
+    for (const [value, message] of [
+      ['.inf', 'config.rate: expected a finite number'],
+      ['"\\uD800"', 'config.rate: expected a text without half of a surrogate pair'],
+      ['{ constructor: 1 }', 'config.rate.constructor: a key may not be called so'],
+    ] as const)
+      it(`keeps from plugins what JSON cannot say: ${value}`, () => {
+        const text = changed('config: { servers: [ 10.0.2.2 ] }', `config: { rate: ${value} }`, PLUGIN)
+        expect(refusalsOf(text).join('\n')).to.include(message)
+      })
+
     for (const [from, to, refusal] of cases)
       it(`says where: ${refusal}`, () => {
-        expect(refusalsOf(changed(from, to)).join("\n")).to.include(refusal)
+        expect(refusalsOf(changed(from, to)).join('\n')).to.include(refusal)
       })
 
     it('finds all of it at once', () => {

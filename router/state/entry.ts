@@ -1,0 +1,126 @@
+/** What the registry remembers of a plugin, with the form in which it stands in the file. */
+import {
+  type Capabilities,
+  capabilitiesSchema,
+  checkOf,
+  type JsonSchema,
+  type JsonValue,
+  type Limits,
+  limitsSchema,
+} from '../../execution-env/contract/index.ts'
+
+/** One version of a plugin with everything that it takes to run it again. */
+export interface InstalledVersion {
+  /** SHA-256 of the bundle's bytes, hexadecimal: its name in the folder. */
+  readonly file: string
+  readonly name: string
+  readonly version: string
+  readonly config: JsonValue
+  /** Of its claims among those of other plugins; higher goes first. */
+  readonly priority: number
+  readonly bounds?: Capabilities
+  readonly limits: Partial<Limits>
+  /** Calendar time, milliseconds since 1970. */
+  readonly installedMs: number
+  /** Who installed it, as the audit log has it. */
+  readonly by: string
+}
+
+/** An instance: what runs, what it can be rolled back to, and the configuration's word for it, if it has one. */
+export interface RegistryEntry extends InstalledVersion {
+  readonly id: string
+  readonly previous?: InstalledVersion
+  /** Text of the declaration in the configuration that it came from; absent when an operator loaded it. */
+  readonly declaration?: string
+}
+
+/** The version that an entry runs, as another entry remembers it. */
+export function versionOf(entry: RegistryEntry): InstalledVersion {
+  const { id: _, previous: __, declaration: ___, ...version } = entry
+  return version
+}
+
+/** What stands in the registry. */
+export interface RegistryContent {
+  readonly form: 1
+  readonly entries: readonly RegistryEntry[]
+}
+
+/** A configuration that was applied, as its file had it. */
+export interface AppliedConfiguration {
+  readonly file: string
+  /** Folder from which its relative paths start. */
+  readonly folder: string
+  readonly text: string
+}
+
+/** Most instances of a router. */
+export const MAX_ENTRIES = 1_000
+
+const text = (maxLength: number, description: string): JsonSchema => ({
+  type: 'string',
+  maxLength,
+  description,
+})
+
+const VERSION: Readonly<Record<string, JsonSchema>> = {
+  file: { type: 'string', pattern: '^[0-9a-f]{64}$', description: 'a SHA-256' },
+  name: text(64, 'a name'),
+  version: text(64, 'a version'),
+  config: {},
+  priority: { type: 'integer', minimum: -1_000, maximum: 1_000, description: 'a priority' },
+  bounds: capabilitiesSchema,
+  limits: limitsSchema,
+  installedMs: { type: 'number', minimum: 0, description: 'a time' },
+  by: text(200, 'who'),
+}
+const REQUIRED = ['file', 'name', 'version', 'config', 'priority', 'limits', 'installedMs', 'by']
+
+const version: JsonSchema = {
+  type: 'object',
+  properties: VERSION,
+  required: REQUIRED,
+  additionalProperties: false,
+  description: 'a version',
+}
+
+/** Finds what is wrong with a registry's content. */
+export const checkRegistry = checkOf({
+  type: 'object',
+  additionalProperties: false,
+  required: ['form', 'entries'],
+  description: 'a registry',
+  properties: {
+    form: { const: 1, description: '1' },
+    entries: {
+      type: 'array',
+      maxItems: MAX_ENTRIES,
+      description: 'a list of entries',
+      items: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['id', ...REQUIRED],
+        description: 'an entry',
+        properties: {
+          id: text(64, 'an id'),
+          ...VERSION,
+          previous: version,
+          declaration: text(200_000, 'a declaration'),
+        },
+      },
+    },
+  },
+})
+
+/** Finds what is wrong with a remembered configuration. */
+export const checkConfiguration = checkOf({
+  type: 'object',
+  additionalProperties: false,
+  required: ['file', 'folder', 'text'],
+  description: 'a configuration',
+  properties: {
+    file: text(4_096, 'a path'),
+    folder: text(4_096, 'a path'),
+    text: text(8 << 20, 'a text'),
+  },
+})
