@@ -82,6 +82,7 @@ function build(encapsulate: boolean): Rig {
         action: {
           kind: 'class' as const,
           class: `c${flow % LEAVES}`,
+          // biome-ignore lint/suspicious/noThenProperty: the action's own word for what follows
           then: encapsulate
             ? ({ kind: 'tunnel', tunnel: 'server' } as const)
             : ({ kind: 'forward' } as const),

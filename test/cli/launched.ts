@@ -36,7 +36,8 @@ else {
 export function makeClone(packages: 'installed' | 'missing' = 'installed'): string {
   const folder = mkdtempSync(join(tmpdir(), 'pronto-launcher-'))
   mkdirSync(join(folder, 'cli'))
-  copyFileSync(join(ROOT, 'cli', 'launcher.mjs'), join(folder, 'cli', 'launcher.mjs'))
+  for (const file of ['launcher.mjs', 'runtime.mjs'])
+    copyFileSync(join(ROOT, 'cli', file), join(folder, 'cli', file))
   writeFileSync(join(folder, 'cli', 'main.ts'), STAND_IN)
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n')
   if (packages === 'installed') symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
