@@ -15,14 +15,15 @@ export class ClassLabels {
   readonly #names: string[] = []
   readonly #users: number[] = []
   readonly #free: number[] = []
+  #used = 0
 
   constructor(limit = LABEL_LIMIT) {
     this.#limit = limit
   }
 
-  /** Names that have a label. */
+  /** Labels in use. */
   get size(): number {
-    return this.#labels.size
+    return this.#used
   }
 
   /** The label of a name, given at first sight; it stays only if someone retains it. @throws EngineError */
@@ -46,11 +47,11 @@ export class ClassLabels {
   }
 
   retain(label: number): void {
-    this.#users[label]++
+    if (this.#users[label]++ === 0) this.#used++
   }
 
   release(label: number): void {
-    this.#users[label]--
+    if (--this.#users[label] === 0) this.#used--
   }
 
   #reclaim(): void {

@@ -83,6 +83,7 @@ export class Controller implements EngineControl {
     upcalls.setOwner(source, target)
     routes.setOwner(source, target)
     actions.setOwner(source, target)
+    this.decisions.setOwner(source, target)
   }
 
   /** Lets what was to happen without an answer happen to the packets of an upcall. */

@@ -64,6 +64,11 @@ export class Decisions implements DecisionControl {
     this.#context.stages.actions.release(row)
   }
 
+  /** Gives the prepared actions of one owner to another, with its questions. */
+  setOwner(from: number, to: number): void {
+    for (const [number, holder] of this.#holders.entries()) if (holder === from) this.#holders[number] = to
+  }
+
   resume(upcall: number, prepared: number, idleNs: Nanoseconds, now: Nanoseconds): number {
     const { upcalls, slab, flows, pins } = this.#context.stages
     const packet = upcalls.packetOf(upcall)

@@ -13,6 +13,7 @@ import { MILLISECOND, type Nanoseconds, NEVER } from './clock.ts'
 import type { DecisionControl, EngineControl } from './control.ts'
 import { Controller } from './controller.ts'
 import type { PacketBalance } from './counters.ts'
+import { createPort, type PortConfig } from './create-port.ts'
 import { type DropCode, dropCode } from './drop-reason.ts'
 import { type Egress, TRANSMIT_BATCH } from './egress.ts'
 import { EngineError } from './errors.ts'
@@ -24,23 +25,10 @@ import { OwnedFlows } from './owned-flows.ts'
 import { Owners } from './owners.ts'
 import { META_SHIFT, NEXT, NONE } from './packet.ts'
 import type { Port } from './port.ts'
-import type { PortDriver } from './ports/port-driver.ts'
 import { QueryEngine } from './query/query-engine.ts'
 import { readQuestion } from './questions.ts'
-import { UrgentQueue } from './queues/urgent-queue.ts'
 import type { RouteRow } from './routing/route-table.ts'
-import { LinkScheduler, type LinkSchedulerOptions } from './scheduler/link-scheduler.ts'
 import type { Stages } from './stages.ts'
-import { ETHERNET_HEADER_BYTES } from './wire/index.ts'
-
-export interface PortConfig {
-  /** 1..64 printable characters, no space, no `/`. */
-  readonly name: string
-  readonly driver: PortDriver
-  /** IP MTU in bytes, at most what the driver carries. Default: that. */
-  readonly mtu?: number
-  readonly scheduler?: Pick<LinkSchedulerOptions, 'limitClasses' | 'limitPackets' | 'codel' | 'defaultClass'>
-}
 
 const PORT_DOWN = dropCode('port-down')
 const ENGINE_CLOSED = dropCode('engine-closed')
@@ -53,9 +41,6 @@ const SWEEP_ROUNDS = 20
 const SWEEP_LEAST = 64
 /** Units of background merging of filters per poll. */
 const FILTER_WORK_BUDGET = 4096
-/** Every link must carry an IP packet of this length (RFC 791). */
-const LEAST_MTU_BYTES = 68
-const PORT_NAME = /^[\x21-\x2e\x30-\x7e]{1,64}$/
 
 /** A closed engine tells nobody anything. */
 const SILENT: DropNotice = { about: () => {} }
@@ -107,32 +92,12 @@ export class Engine {
 
   /** Adds a port; its number is the count of ports before it. @throws EngineError `exists`, `invalid` */
   addPort(config: PortConfig): Port {
-    const { name, driver, mtu = driver.capabilities.maxFrameBytes - ETHERNET_HEADER_BYTES } = config
+    if (this.#ports.some(({ name }) => name === config.name))
+      throw new EngineError('exists', `port ${config.name} exists`, 'name')
     const { slab, neighbours } = this.#stages
-    if (!PORT_NAME.test(name))
-      throw new EngineError('invalid', `${JSON.stringify(name)} is not a port's name`, 'name')
-    if (this.#ports.some((port) => port.name === name))
-      throw new EngineError('exists', `port ${name} exists`, 'name')
-    const most = Math.min(driver.capabilities.maxFrameBytes, slab.room) - ETHERNET_HEADER_BYTES
-    if (!Number.isInteger(mtu) || mtu < LEAST_MTU_BYTES || mtu > most)
-      throw new EngineError(
-        'invalid',
-        `expected an MTU of ${LEAST_MTU_BYTES}..${most} bytes, got ${mtu}`,
-        'mtu',
-      )
-    const port: Port = {
-      index: this.#ports.length,
-      name,
-      driver,
-      macHalfs: new Uint16Array(Uint8Array.from(driver.mac).buffer),
-      addresses: [],
-      mtu,
-      up: driver.up,
-      scheduler: new LinkScheduler({ ...config.scheduler, slab, onDrop: this.#queueDrop }),
-      urgent: new UrgentQueue(slab),
-    }
+    const port = createPort(config, this.#ports.length, slab, this.#queueDrop)
     this.#ports.push(port)
-    neighbours.setPort(port.index, Uint8Array.from(driver.mac))
+    neighbours.setPort(port.index, Uint8Array.from(port.driver.mac))
     return port
   }
 
