@@ -134,6 +134,24 @@ export class FilterTable {
     return indexed
   }
 
+  /** Every filter that agrees with a packet (as in `lookup`), in order of precedence. Allocates; for explanations. */
+  candidates(
+    source: number,
+    destination: number,
+    ports: number,
+    protocol: number,
+    inPort: number,
+    flags: number,
+  ): number[] {
+    const isPortless = (flags & LATER_FRAGMENT) !== 0 && ports === 0
+    const store = this.#store
+    const found: number[] = []
+    for (let id = 0; id < store.bound; id++)
+      if (store.isLive(id) && store.matches(id, source, destination, ports, protocol, inPort, isPortless))
+        found.push(id)
+    return found.sort((a, b) => (store.precedes(a, b) ? -1 : 1))
+  }
+
   /**
    * Does up to about `budget` units of what is pending, a unit being about a tenth of a microsecond; returns whether
    * more is pending. With an infinite budget it ends with an empty overlay only if that had grown long.
