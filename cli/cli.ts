@@ -92,8 +92,8 @@ function tellFailure(error: unknown, json: boolean, { terminal }: World): ExitCo
     return error.exitCode
   }
   const failure = describeFailure(error)
-  const { message } = failure
-  terminal.tell(error instanceof LabFileError ? message : `pronto: ${message}`)
+  const { message, problems } = failure
+  terminal.tell(problems === undefined ? `pronto: ${message}` : message)
   if (failure.code === 'internal' && error instanceof Error) terminal.tell(String(error.stack))
   if (json) terminal.printJson({ error: failure })
   return FAILED
@@ -102,11 +102,14 @@ function tellFailure(error: unknown, json: boolean, { terminal }: World): ExitCo
 interface Failure {
   readonly code: string
   readonly message: string
-  readonly problems?: LabFileError['problems']
+  /** Places in files, each with its own line of the message. */
+  readonly problems?: readonly object[]
 }
 
 function describeFailure(error: unknown): Failure {
   if (error instanceof LabFileError)
+    return { code: error.code, message: error.message, problems: error.problems }
+  if (error instanceof CommandError && error.problems !== undefined)
     return { code: error.code, message: error.message, problems: error.problems }
   if (error instanceof CommandError || error instanceof BackendUnavailableError)
     return { code: error.code, message: error.message }

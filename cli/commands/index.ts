@@ -1,8 +1,10 @@
 /** The command table: one line a command, in the order in which help shows them. */
 import type { Command } from '../command.ts'
 import { helpCommand, versionCommand } from './about.ts'
+import { caInit, caIssue, caList, caRevoke } from './ca.ts'
 import { labDown, labGraph, labSchemaCommand, labValidate } from './lab.ts'
 import { labRun, labUp } from './lab-run.ts'
+import { pluginBuild, pluginInspect, pluginNew, pluginSign, pluginVerify } from './plugin.ts'
 import { showcase } from './showcase.ts'
 
 export const commands: readonly Command[] = [
@@ -13,6 +15,15 @@ export const commands: readonly Command[] = [
   labDown,
   labGraph,
   labSchemaCommand,
+  caInit,
+  caIssue,
+  caRevoke,
+  caList,
+  pluginNew,
+  pluginBuild,
+  pluginSign,
+  pluginVerify,
+  pluginInspect,
   helpCommand(() => commands),
   versionCommand,
 ]
