@@ -4,11 +4,13 @@
  */
 import {
   address,
+  boolean,
   integer,
   interfaceName,
   list,
   mapping,
   name,
+  number,
   resourceName,
   type Schema,
   table,
@@ -36,6 +38,13 @@ const port: Schema = {
   description: 'a port: device and mtu, both optional',
 }
 
+const share = number(0, 1)
+
+const cpu: Schema = {
+  ...mapping({ weight: number(0.001, 1e6), guarantee: share, ceiling: share }),
+  description: 'shares of the processor: weight, guarantee, ceiling',
+}
+
 const plugin: Schema = {
   ...mapping(
     {
@@ -45,6 +54,8 @@ const plugin: Schema = {
       priority: integer(-1_000, 1_000),
       capabilities: capabilitiesSchema as Schema,
       limits: limitsSchema as Schema,
+      trusted: boolean,
+      cpu,
     },
     ['bundle'],
   ),

@@ -3,8 +3,8 @@
  * unresolved; plain data, deeply readonly, so that two of them can be compared (plan.ts).
  */
 import type { Action, Change } from '../../engine/index.ts'
-import type { Capabilities, JsonValue, Limits } from '../../execution-env/contract/index.ts'
 import type { Role } from '../control/roles.ts'
+import type { PluginSettings } from '../plugins/plugin-host.ts'
 import type { Interface, RouterRoute } from '../policy/index.ts'
 
 /** A port: its name, the machine's device behind it, and its MTU where it is not the device's own. */
@@ -15,19 +15,14 @@ export interface PortSpec {
 }
 
 /** A plugin that the file wants to run. */
-export interface PluginDeclaration {
+export interface PluginDeclaration extends PluginSettings {
   /** Undefined: the plugin's own name. */
   readonly id: string | undefined
   /** Absolute path of the bundle. */
   readonly file: string
-  readonly config: JsonValue
-  /** Of its claims among those of other plugins; higher goes first. */
-  readonly priority: number
-  /** What this router gives at most; undefined: all that the signer was granted. */
-  readonly bounds: Capabilities | undefined
-  /** Ceilings; what is absent is bounded by the contract alone. */
-  readonly limits: Partial<Limits>
 }
+
+export type Fallback = 'open' | 'closed' | Action
 
 /** Where operators of this machine come in: a group for a role's socket, else its owner alone. */
 export type LocalControl = Readonly<Partial<Record<Role, string | number>>>
@@ -49,8 +44,8 @@ export interface RouterConfig {
   readonly routes: readonly RouterRoute[]
   /** Tunnels, classes and filters, in an order that can be committed as one transaction. */
   readonly policy: readonly Change[]
-  /** What happens to a flow whose plugin does not answer and says nothing else. */
-  readonly fallback: Action
+  /** What happens to a flow whose plugin does not answer and says nothing else: forward, drop, or this. */
+  readonly fallback: Fallback
   readonly plugins: readonly PluginDeclaration[]
   /** Folder or file of what is trusted; absolute. */
   readonly trust: string | undefined

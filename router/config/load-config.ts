@@ -12,7 +12,7 @@ import {
   readDocumentFile,
   schemaCheck,
 } from '../../document/index.ts'
-import type { Action } from '../../engine/index.ts'
+import { type Action, ROUTER_OWNER } from '../../engine/index.ts'
 import { type JsonValue, normalise } from '../../execution-env/contract/index.ts'
 import {
   checkOwnNetworks,
@@ -32,8 +32,6 @@ const checkForm = schemaCheck(configSchema, CONFIG_FORMATS)
 const DEFAULT_ADDRESS = '127.0.0.1'
 /** Names through which an object's prototype can be reached. */
 const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['constructor', 'prototype', '__proto__'])
-const OPEN: Action = { kind: 'forward' }
-const CLOSED: Action = { kind: 'drop', reason: 'policy' }
 
 /**
  * Reads and checks a configuration file.
@@ -65,16 +63,13 @@ function resolveConfig(raw: RawConfig, folder: string, resolver: Resolver): Rout
   const routes = resolveRoutes(raw.routes ?? [], interfaces, resolver)
   checkOwnNetworks(interfaces, routes, [], resolver)
   const view = new RouterView(interfaces, routes)
-  const policy = raw.policy ?? {}
   return {
     name: raw.name,
     ports: resolvePorts(raw, resolver),
     interfaces,
     routes,
-    policy: resolvePolicy(policy, ['policy'], view, resolver),
-    fallback: resolveFallback(raw.fallback ?? 'closed', () =>
-      resolveAction(raw.fallback as object, ['fallback'], policyNames(policy, view, resolver)),
-    ),
+    policy: resolvePolicy(raw.policy ?? {}, ['policy'], view, resolver),
+    fallback: resolveFallback(raw, view, resolver),
     plugins: resolvePlugins(raw.plugins ?? [], folder, resolver),
     trust: resolveTrust(raw, folder, resolver),
     state: raw.state === undefined ? undefined : resolve(folder, raw.state),
@@ -100,9 +95,29 @@ function resolvePorts(raw: RawConfig, resolver: Resolver): PortSpec[] {
   })
 }
 
-function resolveFallback(raw: NonNullable<RawConfig['fallback']>, resolveOther: () => Action): Action {
-  if (raw === 'open') return OPEN
-  return raw === 'closed' ? CLOSED : resolveOther()
+/** The action is a plugin's, so that the router's own tunnels are named as the router's. */
+function resolveFallback({ fallback = 'closed', policy }: RawConfig, view: RouterView, resolver: Resolver) {
+  if (typeof fallback === 'string') return fallback
+  const action = resolveAction(fallback, ['fallback'], policyNames(policy ?? {}, view, resolver))
+  return withOwner(action)
+}
+
+/** The action with its tunnels named as seen by another owner. */
+function withOwner(action: Action): Action {
+  switch (action.kind) {
+    case 'tunnel':
+      return { ...action, tunnel: `${ROUTER_OWNER}/${action.tunnel}` }
+    case 'rewrite':
+    case 'class':
+      // biome-ignore lint/suspicious/noThenProperty: the action's own word for what follows; never awaited
+      return { ...action, then: withOwner(action.then) }
+    case 'replicate':
+      return { ...action, to: action.to.map(withOwner) }
+    case 'spread':
+      return { ...action, to: action.to.map((each) => ({ ...each, action: withOwner(each.action) })) }
+    default:
+      return action
+  }
 }
 
 function resolvePlugins(
@@ -124,8 +139,10 @@ function resolvePlugins(
       file: resolve(folder, raw.bundle),
       config: raw.config ?? {},
       priority: raw.priority ?? 0,
-      bounds: raw.capabilities === undefined ? undefined : normalise(raw.capabilities),
+      ...(raw.capabilities === undefined ? {} : { allow: normalise(raw.capabilities) }),
       limits: raw.limits ?? {},
+      trusted: raw.trusted ?? false,
+      ...(raw.cpu === undefined ? {} : { cpu: raw.cpu }),
     }
   })
 }

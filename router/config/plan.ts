@@ -27,7 +27,7 @@ export const EMPTY_CONFIG: RouterConfig = {
   interfaces: [],
   routes: [],
   policy: [],
-  fallback: { kind: 'drop', reason: 'policy' },
+  fallback: 'closed',
   plugins: [],
   trust: undefined,
   state: undefined,
@@ -41,6 +41,7 @@ const RESTART_KEYS = [
   ['name', (each: RouterConfig) => each.name],
   ['ports', (each: RouterConfig) => each.ports],
   ['state', (each: RouterConfig) => each.state],
+  ['fallback', (each: RouterConfig) => each.fallback],
   ['control.local', (each: RouterConfig) => each.local],
   ['control.remote', (each: RouterConfig) => each.remote],
 ] as const

@@ -1,5 +1,6 @@
 /** A configuration file after its form was checked: what the schema guarantees, as types. */
 import type { Capabilities, JsonValue, Limits } from '../../execution-env/contract/index.ts'
+import type { CpuShare } from '../plugins/plugin-host.ts'
 import type { RawAction, RawAddresses, RawPolicy, RawRoute } from '../policy/index.ts'
 import type { LocalControl } from './config.ts'
 
@@ -10,6 +11,8 @@ export interface RawPlugin {
   readonly priority?: number
   readonly capabilities?: Capabilities
   readonly limits?: Partial<Limits>
+  readonly trusted?: boolean
+  readonly cpu?: CpuShare
 }
 
 export interface RawRemote {

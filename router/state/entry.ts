@@ -1,25 +1,18 @@
 /** What the registry remembers of a plugin, with the form in which it stands in the file. */
 import {
-  type Capabilities,
   capabilitiesSchema,
   checkOf,
   type JsonSchema,
-  type JsonValue,
-  type Limits,
   limitsSchema,
 } from '../../execution-env/contract/index.ts'
+import type { PluginSettings } from '../plugins/plugin-host.ts'
 
 /** One version of a plugin with everything that it takes to run it again. */
-export interface InstalledVersion {
+export interface InstalledVersion extends PluginSettings {
   /** SHA-256 of the bundle's bytes, hexadecimal: its name in the folder. */
   readonly file: string
   readonly name: string
   readonly version: string
-  readonly config: JsonValue
-  /** Of its claims among those of other plugins; higher goes first. */
-  readonly priority: number
-  readonly bounds?: Capabilities
-  readonly limits: Partial<Limits>
   /** Calendar time, milliseconds since 1970. */
   readonly installedMs: number
   /** Who installed it, as the audit log has it. */
@@ -63,18 +56,27 @@ const text = (maxLength: number, description: string): JsonSchema => ({
   description,
 })
 
+const share: JsonSchema = { type: 'number', minimum: 0, description: 'a share' }
+
 const VERSION: Readonly<Record<string, JsonSchema>> = {
   file: { type: 'string', pattern: '^[0-9a-f]{64}$', description: 'a SHA-256' },
   name: text(64, 'a name'),
   version: text(64, 'a version'),
   config: {},
   priority: { type: 'integer', minimum: -1_000, maximum: 1_000, description: 'a priority' },
-  bounds: capabilitiesSchema,
+  allow: capabilitiesSchema,
   limits: limitsSchema,
+  trusted: { type: 'boolean', description: 'true or false' },
+  cpu: {
+    type: 'object',
+    additionalProperties: false,
+    properties: { weight: share, guarantee: share, ceiling: share },
+    description: 'shares of the processor',
+  },
   installedMs: { type: 'number', minimum: 0, description: 'a time' },
   by: text(200, 'who'),
 }
-const REQUIRED = ['file', 'name', 'version', 'config', 'priority', 'limits', 'installedMs', 'by']
+const REQUIRED = ['file', 'name', 'version', 'config', 'priority', 'limits', 'trusted', 'installedMs', 'by']
 
 const version: JsonSchema = {
   type: 'object',

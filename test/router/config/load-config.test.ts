@@ -30,7 +30,7 @@ describe('parseRouterConfig', () => {
         { name: 'eth1', device: 'eth1' },
       ],
       routes: [{ prefix: '10.9.0.0/16', target: { kind: 'via', via: '10.0.2.9' }, cost: 1 }],
-      fallback: { kind: 'forward' },
+      fallback: 'open',
       trust: '/etc/pronto/trust',
       state: undefined,
       local: { read: 'adm', operate: 4 },
@@ -42,7 +42,8 @@ describe('parseRouterConfig', () => {
         file: '/etc/pronto/spread-1.0.0.pronto',
         config: { servers: ['10.0.2.2'] },
         priority: 3,
-        bounds: { flows: { to: ['198.18.0.0/15'] } },
+        allow: { flows: { to: ['198.18.0.0/15'] } },
+        trusted: false,
         limits: { memoryBytes: 9_000_000 },
       },
     ])
@@ -62,26 +63,25 @@ describe('parseRouterConfig', () => {
 
   it('drops what nobody decides about unless it is told otherwise', () => {
     const fallback = (text: string) => configOf(changed('fallback: open', text)).fallback
-    expect(fallback('')).to.deep.equal({ kind: 'drop', reason: 'policy' })
-    expect(fallback('fallback: closed')).to.deep.equal({ kind: 'drop', reason: 'policy' })
+    expect(fallback('')).to.equal('closed')
     expect(fallback('fallback: { spread: [ { tunnel: s1 }, { tunnel: s2, weight: 2 } ] }')).to.deep.equal({
       kind: 'spread',
       to: [
-        { action: { kind: 'tunnel', tunnel: 's1' }, weight: 1 },
-        { action: { kind: 'tunnel', tunnel: 's2' }, weight: 2 },
+        { action: { kind: 'tunnel', tunnel: 'router/s1' }, weight: 1 },
+        { action: { kind: 'tunnel', tunnel: 'router/s2' }, weight: 2 },
       ],
     })
   })
 
   describe('when something is wrong', () => {
     const cases: readonly (readonly [string, string, string])[] = [
+      ['fallback: open', 'fallback: { tunnel: s3 }', '13:21 fallback.tunnel: no tunnel s3; did you mean s1?'],
       ['routes:', 'routs:', '3:1 routs: unknown key; did you mean routes?'],
       [
         'fallback: open',
         'fallback: opened',
         '13:11 fallback: expected open (forward), closed (drop), or an action such as { tunnel: NAME }, got "opened"',
       ],
-      ['fallback: open', 'fallback: { tunnel: s3 }', '13:21 fallback.tunnel: no tunnel s3; did you mean s1?'],
       ['10.0.2.1/24', '10.0.1.9/25', '2:39 addresses.eth1[0]: 10.0.1.0/25 overlaps 10.0.1.0/24 of eth0'],
       [
         '10.0.2.1/24',

@@ -35,6 +35,7 @@ function entry(id: string, text: string, more: Partial<RegistryEntry> = {}): Reg
     config: { servers: [text] },
     priority: 0,
     limits: {},
+    trusted: false,
     installedMs: 1,
     by: 'test',
     ...more,
@@ -101,7 +102,7 @@ describe('Registry', () => {
     const place = folder()
     const registry = Registry.open(place)
     registry.put(
-      entry('a', 'a1', { bounds: { flows: { to: ['10.0.0.0/8'] } }, declaration: 'd' }),
+      entry('a', 'a1', { allow: { flows: { to: ['10.0.0.0/8'] } }, declaration: 'd' }),
       bundle('a1'),
     )
     registry.put(entry('b', 'b1'), bundle('b1'))
