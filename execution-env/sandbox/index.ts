@@ -17,4 +17,4 @@ export {
 } from './sandbox-error.ts'
 export type { CrashReason, SandboxEvent } from './sandbox-event.ts'
 export { formatPosition, type SourcePosition, SourcePositions } from './source-positions.ts'
-export { type CodeProblem, findProblems, type VettedCode, vet } from './vetting.ts'
+export { CODE_LENGTH_MAX, type CodeProblem, findProblems, type VettedCode, vet } from './vetting.ts'

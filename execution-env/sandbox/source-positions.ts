@@ -79,9 +79,11 @@ export class SourcePositions {
     this.#map ??= this.#map === undefined ? readMap(this.#text) : null
     const bundle = { file: this.#file, line, column }
     try {
-      const found = this.#map?.findOrigin(line, column)
-      if (found === undefined || !('fileName' in found) || typeof found.fileName !== 'string') return bundle
-      return { file: found.fileName, line: found.lineNumber, column: found.columnNumber }
+      // The mapping's own beginning: what follows it in the bundle may be indented otherwise than in the source.
+      const found = this.#map?.findEntry(line - 1, column - 1)
+      if (found === undefined || !('originalSource' in found) || typeof found.originalSource !== 'string')
+        return bundle
+      return { file: found.originalSource, line: found.originalLine + 1, column: found.originalColumn + 1 }
     } catch {
       return bundle
     }
