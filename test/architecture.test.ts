@@ -53,6 +53,7 @@ const DOORS: readonly { readonly path: string; readonly from: readonly string[] 
   { path: 'lab/file/index.ts', from: ['cli'] },
   { path: 'router/policy/index.ts', from: ['lab'] },
   { path: 'sdk/policies/index.ts', from: ['plugins', 'examples'] },
+  { path: 'sdk/tools.ts', from: ['lab', 'cli'] },
 ]
 
 /** Library -> the only folders that may import it. */
@@ -62,6 +63,7 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   ajv: ['document', 'execution-env/contract', 'router'],
   ws: ['router'],
   koffi: ['engine/ports/linux'],
+  esbuild: ['sdk'],
   yaml: ['document'],
 }
 

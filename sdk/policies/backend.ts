@@ -48,7 +48,7 @@ export function isCandidate(backend: Backend, state: BackendState | undefined): 
 }
 
 /** The backends that may get a new flow, in their order. */
-export function candidates<B extends Backend>(backends: readonly B[]): B[] {
+export function candidates<B extends object & Backend>(backends: readonly B[]): B[] {
   const state = candidateState(backends)
   return backends.filter((each) => isCandidate(each, state))
 }

@@ -10,7 +10,7 @@
 import { type Backend, candidateState, isCandidate, weightOf } from './backend.ts'
 
 /** The turns among backends, which are told apart as objects. */
-export class RoundRobin<B extends Backend> {
+export class RoundRobin<B extends object & Backend> {
   readonly #accounts = new WeakMap<B, { credit: number }>()
 
   /** The backend whose turn it is, or undefined when none may get a flow. */

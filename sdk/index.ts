@@ -1,0 +1,34 @@
+/**
+ * The author's kit (`pronto-router/sdk`): what a plugin imports. The one idea: types, and one function that does
+ * nothing, so that a plugin carries no code of ours but the policies it chooses (`pronto-router/sdk/policies`).
+ * Building, signing and verifying are tools.ts.
+ */
+export type {
+  Action,
+  AddressMatch,
+  Claim,
+  ClaimOptions,
+  ClassChange,
+  ClassOptions,
+  Decision,
+  Duration,
+  ExportedState,
+  Fallback,
+  Filter,
+  Flow,
+  FlowEnd,
+  FlowInfo,
+  FlowKey,
+  Hooks,
+  Log,
+  PluginDefinition,
+  Router,
+  RouteView,
+  Sender,
+  Subscription,
+  TrafficClass,
+  Tunnel,
+  TunnelOptions,
+} from '../execution-env/contract/api/index.ts'
+export type { JsonSchema, JsonValue } from '../execution-env/contract/index.ts'
+export { definePlugin } from './define-plugin.ts'

@@ -1,0 +1,8 @@
+/** The door of the author's tools: build, sign, verify, inspect, scaffold. For programs; plugins import index.ts. */
+export { type BuiltPlugin, buildPlugin } from './build.ts'
+export { type ClaimedSignature, type Inspection, inspectPlugin } from './inspect.ts'
+export { formatPluginProblem, PluginError, type PluginErrorCode, type PluginProblem } from './plugin-error.ts'
+export { readPluginFolder } from './plugin-folder.ts'
+export { scaffoldPlugin } from './scaffold.ts'
+export { type SignerFiles, signPlugin } from './sign.ts'
+export { verifyPlugin } from './verify.ts'
