@@ -1,0 +1,12 @@
+/** The door of the plugin API, version 1: types for authors, messages and records for both sides of the wall. */
+export type * from './class-commands.ts'
+export * from './commands.ts'
+export * from './events.ts'
+export * from './flow.ts'
+export type * from './handles.ts'
+export type * from './later.ts'
+export type * from './plugin.ts'
+export * from './records.ts'
+export type * from './router.ts'
+export * from './wire-action.ts'
+export * from './words.ts'
