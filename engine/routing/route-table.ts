@@ -59,6 +59,9 @@ export interface RemovedRoute {
   readonly index: number
 }
 
+/** Look-ups remembered, less one: a power of two. */
+const RECENT_MASK = 63
+
 export class RouteTable {
   /** Kind, port and gateway of route numbers; `table.lookup(address)` yields a route number or -1. */
   readonly table = new PrefixTable()
@@ -67,6 +70,10 @@ export class RouteTable {
   gateway: Uint32Array = new Uint32Array(64)
   /** Grows with every change, so that others may cache what they looked up. */
   generation = 1
+  /** What was looked up last, by a few bits of the address: tunnels lead to few exits. Good for one generation. */
+  readonly #recentAddress = new Int32Array(RECENT_MASK + 1)
+  readonly #recentGeneration = new Int32Array(RECENT_MASK + 1)
+  readonly #recentRoute = new Int32Array(RECENT_MASK + 1)
   readonly #candidates = new Map<string, { prefix: Prefix; list: Candidate[] }>()
   readonly #free: number[] = []
   #used = 0
@@ -74,7 +81,18 @@ export class RouteTable {
 
   /** The route number for an address, or -1. */
   lookup(address: number): number {
-    return this.table.lookup(address)
+    const slot = (address ^ (address >>> 9)) & RECENT_MASK
+    if (this.#recentAddress[slot] === (address | 0) && this.#recentGeneration[slot] === this.generation)
+      return this.#recentRoute[slot]
+    return this.#lookUp(slot, address)
+  }
+
+  #lookUp(slot: number, address: number): number {
+    const route = this.table.lookup(address)
+    this.#recentAddress[slot] = address
+    this.#recentGeneration[slot] = this.generation
+    this.#recentRoute[slot] = route
+    return route
   }
 
   /**
