@@ -26,7 +26,7 @@ const STATE_MESSAGE = {
   additionalProperties: false,
   properties: {
     address: { type: 'string' },
-    state: { enum: ['active', 'terminating', 'maintenance'] },
+    state: { type: 'string', enum: ['active', 'terminating', 'maintenance'] },
   },
 }
 
