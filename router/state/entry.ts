@@ -19,17 +19,15 @@ export interface InstalledVersion extends PluginSettings {
   readonly by: string
 }
 
-/** An instance: what runs, what it can be rolled back to, and the configuration's word for it, if it has one. */
+/** An instance: what runs, and what it can be rolled back to. */
 export interface RegistryEntry extends InstalledVersion {
   readonly id: string
   readonly previous?: InstalledVersion
-  /** Text of the declaration in the configuration that it came from; absent when an operator loaded it. */
-  readonly declaration?: string
 }
 
 /** The version that an entry runs, as another entry remembers it. */
 export function versionOf(entry: RegistryEntry): InstalledVersion {
-  const { id: _, previous: __, declaration: ___, ...version } = entry
+  const { id: _, previous: __, ...version } = entry
   return version
 }
 
@@ -45,6 +43,10 @@ export interface AppliedConfiguration {
   /** Folder from which its relative paths start. */
   readonly folder: string
   readonly text: string
+  /** Text of each plugin's declaration that was carried out, by id. */
+  readonly declarations: Readonly<Record<string, string>>
+  /** Whether the router has gone down in order since. */
+  readonly stopped: boolean
 }
 
 /** Most instances of a router. */
@@ -107,7 +109,6 @@ export const checkRegistry = checkOf({
           id: text(64, 'an id'),
           ...VERSION,
           previous: version,
-          declaration: text(200_000, 'a declaration'),
         },
       },
     },
@@ -118,11 +119,17 @@ export const checkRegistry = checkOf({
 export const checkConfiguration = checkOf({
   type: 'object',
   additionalProperties: false,
-  required: ['file', 'folder', 'text'],
+  required: ['file', 'folder', 'text', 'declarations', 'stopped'],
   description: 'a configuration',
   properties: {
     file: text(4_096, 'a path'),
     folder: text(4_096, 'a path'),
     text: text(8 << 20, 'a text'),
+    declarations: {
+      type: 'object',
+      additionalProperties: { type: 'string', description: 'a text' },
+      description: 'texts by id',
+    },
+    stopped: { type: 'boolean', description: 'true or false' },
   },
 })

@@ -101,17 +101,20 @@ describe('Registry', () => {
   it('remembers what it was told', () => {
     const place = folder()
     const registry = Registry.open(place)
-    registry.put(
-      entry('a', 'a1', { allow: { flows: { to: ['10.0.0.0/8'] } }, declaration: 'd' }),
-      bundle('a1'),
-    )
+    registry.put(entry('a', 'a1', { allow: { flows: { to: ['10.0.0.0/8'] } } }), bundle('a1'))
     registry.put(entry('b', 'b1'), bundle('b1'))
-    registry.writeConfiguration({ file: 'r.yaml', folder: '/etc', text: 'name: r1' })
+    const applied = {
+      file: 'r.yaml',
+      folder: '/etc',
+      text: 'name: r1',
+      declarations: { a: 'd' },
+      stopped: false,
+    }
+    registry.writeConfiguration(applied)
     const again = Registry.open(place)
     expect(again.entries).to.deep.equal(registry.entries)
-    expect(again.get('a')?.declaration).to.equal('d')
     expect(contentOf(again)).to.equal('a: bundle a1; b: bundle b1')
-    expect(again.readConfiguration()).to.deep.equal({ file: 'r.yaml', folder: '/etc', text: 'name: r1' })
+    expect(again.readConfiguration()).to.deep.equal(applied)
   })
 
   it('keeps only the bundles that count, readable for nobody else', () => {
