@@ -63,6 +63,7 @@ export function runInIsolate(code: string, run: string): unknown {
       runtime: `(host, exports) => ({ calls: { run: () => (${run})(exports) } })`,
       seed: [1, 2, 3, 4],
       limits: INSTANCE_LIMITS,
+      timed: true,
       at: { now: 0, clock: 0 },
     },
     () => '+null',
