@@ -3,6 +3,7 @@
  * no settings of the surroundings (tsconfig.json, environment), no paths of the machine, and this package's own kit
  * under its name wherever it is installed.
  */
+import { readFile } from 'node:fs/promises'
 import { isBuiltin } from 'node:module'
 import { extname, join } from 'node:path'
 import {
@@ -117,7 +118,6 @@ const resolution: Plugin = {
       return { path: file, namespace: KIT_SPACE, sideEffects: false }
     })
     esbuild.onLoad({ filter: /.*/, namespace: KIT_SPACE }, async ({ path }) => {
-      const { readFile } = await import('node:fs/promises')
       const contents = await readFile(join(KIT_FOLDER, path + KIT_FORM), 'utf8')
       return { contents, loader: KIT_FORM === '.ts' ? 'ts' : 'js' }
     })
