@@ -17,10 +17,17 @@ const PICTURE = [
   '   c2 ─30 ms──┘             └── s3   10.0.4.2     plain answers back from 198.18.0.80',
 ]
 
+const STORY = [
+  'A plugin of seventy lines, examples/round-robin, takes the servers in turn, s1 twice as often. It was',
+  'built just now, signed by the lab, and runs in a sandbox process of its own; it is asked once for each',
+  'connection, which then stays where it began. The servers answer the clients directly.',
+]
+
 const NEXT = [
   'Type next, in another terminal:',
-  '  npx pronto lab run examples/three-servers.yaml    the same network to its end, with a report',
+  '  npx pronto lab run examples/round-robin.yaml      the same to its end, the plugin upgraded on the way',
   '  npx pronto lab run examples/bad-weather.yaml --pcap captures    loss, a cut cable, a dead server',
+  '  npx pronto plugin new mine                        a plugin of your own; docs/plugin-guide.md goes on',
   '  npx pronto lab graph examples/showcase.yaml       this network as a drawing',
   '  npx pronto help                                   everything else',
 ]
@@ -41,9 +48,7 @@ async function show(call: Call): Promise<ExitCode> {
   const labFile = loadLabFile(join(packageRoot(), 'examples', 'showcase.yaml'))
   if (!json) {
     terminal.print(paint.bold('pronto: two clients, one service, three servers'), '', ...PICTURE, '')
-    terminal.print(
-      'The router spreads connections 2 : 1 : 1 and keeps each where it began. The servers answer',
-    )
+    terminal.print(...STORY, '', ...NEXT, '', 'Ctrl-C ends it.', '')
     terminal.print(
       'the clients directly; to a client they are one host.',
       '',
@@ -80,6 +85,7 @@ function snapshotLine(measured: Measurements, paint: Paint): string {
   )
   const failed = sum((each) => each.failed)
   const router = measured.routers['r1']!
+  const decisions = router.plugins.reduce((total, each) => total + each.decisions, 0)
   const drops = Object.values(router.packets.dropped).reduce((total, count) => total + count, 0)
   const seconds = `${Math.round(measured.virtualSeconds)} s`.padStart(6)
   const fault = (count: number, text: string) => (count === 0 ? text : paint.bad(text))
@@ -88,6 +94,6 @@ function snapshotLine(measured: Measurements, paint: Paint): string {
     `${formatCount(sum((each) => each.completed))} requests answered (${servers.join(', ')})`,
     fault(failed, `${failed} failed`),
     `median ${formatMilliseconds(clients[0]!.latencyMs.p50)}`,
-    `r1: ${formatCount(router.packets.in)} packets, ${formatCount(router.flows)} flows, ${fault(drops, `${drops} dropped`)}`,
+    `r1: ${formatCount(router.packets.in)} packets, ${formatCount(decisions)} decisions, ${fault(drops, `${drops} dropped`)}`,
   ].join('  ')
 }

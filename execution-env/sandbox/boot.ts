@@ -21,8 +21,11 @@ export interface BootSettings {
   readonly outputWords: number
 }
 
-/** The shared memory begins with two doubles (now, clock); the input area and the output area follow. */
-export const BOOT_INPUT_AT = 16
+/**
+ * The shared memory begins with two doubles (now, clock) and four words (unused, place of the batch entry, number of
+ * records, unused), which is how a batch begins in its frame; the input area and the output area follow.
+ */
+export const BOOT_INPUT_AT = 32
 
 function boot(
   shared: SharedArrayBuffer,
@@ -33,8 +36,9 @@ function boot(
   const settings = JSON.parse(text) as BootSettings
   const { inputWords, outputWords } = settings
   const times = new Float64Array(shared, 0, 2)
-  const input = new Int32Array(shared, 16, inputWords)
-  const output = new Int32Array(shared, 16 + inputWords * 4, outputWords)
+  const order = new Int32Array(shared, 20, 2)
+  const input = new Int32Array(shared, 32, inputWords)
+  const output = new Int32Array(shared, 32 + inputWords * 4, outputWords)
   const random = createRandom(settings.seed)
   disableConstructors(world)
   removeGlobals(world)
@@ -47,7 +51,7 @@ function boot(
   allowShadowing()
   freezeIntrinsics(world)
   Object.freeze(world)
-  return createKernel({ limits: settings.limits, times, input, output, random, ask })
+  return createKernel({ limits: settings.limits, times, order, input, output, random, ask })
 }
 
 const PARTS = [

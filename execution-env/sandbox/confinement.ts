@@ -9,7 +9,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { createRequire } from 'node:module'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findTool } from './tools.ts'
 
@@ -106,12 +106,17 @@ export function confine(user?: SystemUser): Confinement {
 
 /** Node's flags for a program that runs isolates: what these need, and the permission model. */
 export function nodeFlags(program: string): string[] {
-  const require = createRequire(import.meta.url)
-  const addon = dirname(require.resolve('isolated-vm/package.json'))
-  const loader = dirname(createRequire(`${addon}/`).resolve('node-gyp-build/package.json'))
-  const here = fileURLToPath(new URL('.', import.meta.url))
-  const project = fileURLToPath(new URL('../../package.json', import.meta.url))
-  const readable = [here, program, project, `${addon}/`, `${loader}/`, '/etc/alpine-release']
+  const here = dirname(fileURLToPath(import.meta.url))
+  const addon = dirname(createRequire(import.meta.url).resolve('isolated-vm/package.json'))
+  const loader = dirname(createRequire(join(addon, 'index.js')).resolve('node-gyp-build/package.json'))
+  const readable = [
+    program,
+    ...[here, addon, loader].map((folder) => `${folder}/`),
+    ...ancestors(here).map((folder) => join(folder, 'package.json')),
+    ...packagePaths(here, 'isolated-vm'),
+    ...packagePaths(addon, 'node-gyp-build'),
+    '/etc/alpine-release',
+  ]
   return [
     '--no-concurrent-recompilation',
     '--no-node-snapshot',
@@ -123,4 +128,18 @@ export function nodeFlags(program: string): string[] {
     '--allow-worker',
     ...readable.map((path) => `--allow-fs-read=${path}`),
   ]
+}
+
+/** A folder and all that it lies in: where Node looks for packages and their types of modules. */
+function ancestors(folder: string): string[] {
+  const above = dirname(folder)
+  return above === folder ? [folder] : [folder, ...ancestors(above)]
+}
+
+/** Where Node looks for a package from a folder: any of these may be a link to where it is. */
+function packagePaths(folder: string, name: string): string[] {
+  return ancestors(folder).flatMap((each) => {
+    const modules = join(each, 'node_modules')
+    return [modules, join(modules, name), `${join(modules, name)}/`]
+  })
 }

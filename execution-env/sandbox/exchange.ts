@@ -40,8 +40,9 @@ function encode(request: Exclude<Request, DecideRequest>): Uint8Array {
     return callFrame(sequence, instance, request.entry, request.argument, request.at)
   const { source, file } = request.code
   const { runtime, seed } = request.options
-  const { limits } = request.record!
-  return loadFrame(sequence, { instance, spec: { source, file, runtime, seed, limits, at: request.at } })
+  const { limits, suspect } = request.record!
+  const spec = { source, file, runtime, seed, limits, timed: suspect, at: request.at }
+  return loadFrame(sequence, { instance, spec })
 }
 
 export class Exchange {

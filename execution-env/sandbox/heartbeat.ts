@@ -52,7 +52,7 @@ export class Heartbeat {
 
 /** The side that watches, on another thread. */
 export interface StallWatch {
-  /** Sleeps for `tickMs` while somebody works, and otherwise until somebody does or `idleMs` have passed. */
+  /** Sleeps for `tickMs` while somebody works now and then, otherwise until somebody does or `idleMs` have passed. */
   sleep(tickMs: number, idleMs: number): void
   /** The tags of the work that has taken longer than its limit and `graceMs`. Call after each sleep. */
   stalled(nowMs: number, graceMs: number): number[]
@@ -64,10 +64,14 @@ export function createStallWatch(memory: SharedArrayBuffer): StallWatch {
   const ASLEEP = 1
   const SLOTS_AT = 2
   const SLOT_WORDS = 4
+  /** Being woken costs the one who works: the watcher only lies down when nothing was done for so many ticks. */
+  const TICKS_AWAKE = 20
   const words = new Int32Array(memory)
   const slots = Math.floor((words.length - SLOTS_AT) / SLOT_WORDS)
   const seen = new Int32Array(slots)
   const since = new Float64Array(slots)
+  let beatsSeen = 0
+  let idleTicks = 0
   const read = (slot: number, word: number): number =>
     Atomics.load(words, SLOTS_AT + slot * SLOT_WORDS + word)
 
@@ -76,10 +80,20 @@ export function createStallWatch(memory: SharedArrayBuffer): StallWatch {
     return false
   }
 
+  /** Whether nothing has been done since the last time. */
+  const idle = (): boolean => {
+    let beats = 0
+    for (let slot = 0; slot < slots; slot++) beats = (beats + read(slot, 0)) | 0
+    const same = beats === beatsSeen
+    beatsSeen = beats
+    return same && !working()
+  }
+
   return {
     sleep(tickMs, idleMs) {
       const wakes = Atomics.load(words, WAKES)
-      if (working()) {
+      idleTicks = idle() ? idleTicks + 1 : 0
+      if (idleTicks < TICKS_AWAKE) {
         Atomics.wait(words, WAKES, wakes, tickMs)
         return
       }

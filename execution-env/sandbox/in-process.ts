@@ -34,6 +34,7 @@ const STRICT = "'use strict';"
 interface Resident {
   readonly kernel: Kernel
   readonly times: Float64Array
+  readonly order: Int32Array
   readonly input: Int32Array
   readonly output: Int32Array
 }
@@ -51,6 +52,7 @@ export class InProcessSandbox implements Sandbox {
       instancesMax: PROCESS_LIMITS.instances,
       refusal: () => (this.#closed ? failure('closed', 'the sandbox was closed') : undefined),
       isQuarantined: () => false,
+      isSuspect: () => false,
       accept: (request) => this.#queue.push(request),
       onEvent: () => {},
     })
@@ -137,6 +139,7 @@ export class InProcessSandbox implements Sandbox {
     const { limits, number } = record!
     const words = Math.floor(limits.batchBytes / 4)
     const times = Float64Array.of(at.now, at.clock)
+    const order = new Int32Array(2)
     const [input, output] = [new Int32Array(words), new Int32Array(words)]
     const ask = (name: string, argument: string): string =>
       record!.ask(name, () => JSON.parse(argument) as JsonValue)
@@ -149,9 +152,17 @@ export class InProcessSandbox implements Sandbox {
     } catch (error) {
       return failed(request, failure('refused', error instanceof Error ? error.message : 'unknown'))
     }
-    const kernel = createKernel({ limits, times, input, output, random: createRandom(options.seed), ask })
+    const kernel = createKernel({
+      limits,
+      times,
+      order,
+      input,
+      output,
+      random: createRandom(options.seed),
+      ask,
+    })
     const answer = readAnswer(kernel.start(module, runtime))
-    if (answer.thrown === undefined) this.#residents.set(number, { kernel, times, input, output })
+    if (answer.thrown === undefined) this.#residents.set(number, { kernel, times, order, input, output })
     return answered(request, answer, spent(), 0)
   }
 }
@@ -165,7 +176,7 @@ function call(request: CallRequest, resident: Resident, spent: () => number): Ou
 
 function decide(request: DecideRequest, resident: Resident, spent: () => number): Outcome {
   const { batch, at } = request
-  const { kernel, times, input, output } = resident
+  const { kernel, times, order, input, output } = resident
   const { inputWords, outputWords } = batch.shape
   const words = batch.count * outputWords
   request.record!.stats.batches++
@@ -173,7 +184,9 @@ function decide(request: DecideRequest, resident: Resident, spent: () => number)
   times[1] = at.clock
   input.set(batch.input.subarray(0, batch.count * inputWords))
   output.fill(0, 0, words)
-  const text = kernel.batch(request.entry, batch.count)
+  order[0] = request.entry
+  order[1] = batch.count
+  const text = kernel.batch()
   batch.output.set(output.subarray(0, words))
-  return decided(request, text === '' ? undefined : readAnswer(text), spent())
+  return decided(request, text === 0 ? undefined : readAnswer(text), spent())
 }

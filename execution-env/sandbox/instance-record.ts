@@ -10,6 +10,11 @@ export class InstanceRecord {
   readonly name: string
   readonly number: number
   readonly limits: InstanceLimits
+  /**
+   * Whether it has brought the process down lately. A timeout of its own costs a batch of one a third of its time, so
+   * that batches have none at first: who has abused that is timed, and takes down nobody else any more.
+   */
+  readonly suspect: boolean
   readonly #positions: SourcePositions
   readonly #host: ReadonlyMap<string, HostFunction>
   readonly #batches = new Map<string, number>()
@@ -17,9 +22,10 @@ export class InstanceRecord {
   loaded = false
   readonly stats = { calls: 0, batches: 0, decisions: 0, failures: 0, spentNs: 0, heapBytes: 0 }
 
-  constructor(name: string, number: number, code: VettedCode, options: LoadOptions) {
+  constructor(name: string, number: number, code: VettedCode, options: LoadOptions, suspect: boolean) {
     this.name = name
     this.number = number
+    this.suspect = suspect
     this.limits = { ...INSTANCE_LIMITS, ...options.limits }
     this.#positions = new SourcePositions(code.file, code.sourceMap)
     this.#host = new Map(Object.entries(options.host ?? {}))

@@ -2,7 +2,6 @@
  * The instances of a sandbox process and what is asked of them. The one idea: one request at a time becomes one
  * answer; a failure that leaves an isolate unusable ends that isolate and no other.
  */
-import { BOOT_INPUT_AT } from './boot.ts'
 import type { Channel } from './channel.ts'
 import {
   BATCH_DONE,
@@ -19,7 +18,6 @@ import { HardenedIsolate, IsolateFailure } from './isolate.ts'
 import {
   ANSWERED,
   BATCH_DONE_HEAD_BYTES,
-  BATCH_HEAD_BYTES,
   CALL_HEAD_BYTES,
   doneHead,
   FAILED,
@@ -73,7 +71,7 @@ export class Instances {
     const entry = readText(bytes, start + CALL_HEAD_BYTES, nameBytes)
     const from = start + CALL_HEAD_BYTES + nameBytes
     const argument = readText(bytes, from, start + length - from)
-    isolate?.shared.set(bytes.subarray(start, start + BOOT_INPUT_AT))
+    isolate?.shared.set(bytes.subarray(start, start + 16))
     this.#respond(frame.sequence, instance, isolate?.limits.callMs ?? 0, () => {
       if (isolate === undefined) throw new IsolateFailure('unknown', 'no such instance')
       return isolate.call(entry, argument)
@@ -87,19 +85,18 @@ export class Instances {
     const outputBytes = count * view.getUint16(start + 30, true) * 4
     const isolate = this.#isolates.get(instance)
     const began = performance.now()
-    let text = ''
+    let text: string | 0 = 0
     let status = ANSWERED
     if (isolate === undefined) {
       status = FAILED
       text = describe(new IsolateFailure('unknown', 'no such instance'))
     } else {
       const { shared, outputAt } = isolate
-      shared.set(bytes.subarray(start, start + BOOT_INPUT_AT))
-      shared.set(bytes.subarray(start + BATCH_HEAD_BYTES, start + length), BOOT_INPUT_AT)
+      shared.set(bytes.subarray(start, start + length))
       shared.fill(0, outputAt, outputAt + outputBytes)
       this.#heartbeat.begin(isolate.limits.batchMs)
       try {
-        text = isolate.batch(view.getUint32(start + 20, true), count)
+        text = isolate.batch()
       } catch (error) {
         status = FAILED
         text = describe(error)
@@ -117,10 +114,10 @@ export class Instances {
     spentNs: number,
     isolate: HardenedIsolate | undefined,
     outputBytes: number,
-    text: string,
+    text: string | 0,
   ): void {
     const given = status === ANSWERED ? outputBytes : 0
-    const payloadBytes = BATCH_DONE_HEAD_BYTES + given + (text === '' ? 0 : Buffer.byteLength(text))
+    const payloadBytes = BATCH_DONE_HEAD_BYTES + given + (text === 0 ? 0 : Buffer.byteLength(text))
     const total = frameBytes(payloadBytes)
     if (total > this.#answer.length) {
       this.#answer = new Uint8Array(total)
@@ -134,7 +131,7 @@ export class Instances {
     const records = HEADER_BYTES + BATCH_DONE_HEAD_BYTES
     if (isolate !== undefined && given > 0)
       this.#answer.set(isolate.shared.subarray(isolate.outputAt, isolate.outputAt + given), records)
-    if (text !== '') Buffer.from(this.#answer.buffer).write(text, records + given)
+    if (text !== 0) Buffer.from(this.#answer.buffer).write(text, records + given)
     this.#channel.send(this.#answer, total)
   }
 

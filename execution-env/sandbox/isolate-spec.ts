@@ -11,6 +11,8 @@ export interface IsolateSpec {
   readonly runtime: string
   readonly seed: readonly number[]
   readonly limits: InstanceLimits
+  /** Whether its batches run under a timeout of their own; otherwise only the watchdog ends one. */
+  readonly timed: boolean
   /** The time of the load. */
   readonly at: Moment
 }

@@ -24,8 +24,9 @@ export class IsolateFailure extends Error {
 const RUNTIME_FILE = 'pronto:runtime'
 const MIB = 1 << 20
 const WORD_BYTES = 4
+const NOTHING: [] = []
 
-type Text = ivm.Reference<(...parameters: (string | number)[]) => string>
+type Text = ivm.Reference<(...parameters: string[]) => string>
 
 /** Runs what may end in a timeout or in exhausted memory, and says which. */
 function contained<T>(limits: { readonly memoryBytes: number }, timeoutMs: number, run: () => T): T {
@@ -47,11 +48,10 @@ export class HardenedIsolate {
   readonly outputAt: number
   readonly #isolate: ivm.Isolate
   readonly #call: Text
-  readonly #batch: Text
+  readonly #batch: ivm.Reference<() => string | 0>
   readonly #parameters: [string, string] = ['', '']
-  readonly #place: [number, number] = [0, 0]
   readonly #callOptions: { timeout: number }
-  readonly #batchOptions: { timeout: number }
+  readonly #batchOptions: { timeout: number } | undefined
   /** The kernel's answer to the start: JSON text. */
   readonly started: string
 
@@ -70,7 +70,7 @@ export class HardenedIsolate {
     new Float64Array(memory, 0, 2).set([spec.at.now, spec.at.clock])
     this.outputAt = BOOT_INPUT_AT + words * WORD_BYTES
     this.#callOptions = { timeout: limits.callMs }
-    this.#batchOptions = { timeout: limits.batchMs }
+    this.#batchOptions = spec.timed ? { timeout: limits.batchMs } : undefined
     this.#isolate = new ivm.Isolate({ memoryLimit: Math.max(Math.ceil(limits.memoryBytes / MIB), 8) })
     const timeout = limits.loadMs
     try {
@@ -92,7 +92,7 @@ export class HardenedIsolate {
         return [
           method('start'),
           method('call'),
-          method('batch'),
+          method('batch') as unknown as ivm.Reference<() => string | 0>,
           compiled(wrapModule(spec.source), spec.file, -WRAP_COLUMNS),
           compiled(`(${spec.runtime}\n)`, RUNTIME_FILE, -1),
         ] as const
@@ -116,14 +116,12 @@ export class HardenedIsolate {
     )
   }
 
-  /** Runs a batch on the shared memory. @returns the kernel's JSON text or nothing @throws IsolateFailure */
-  batch(entry: number, count: number): string {
-    this.#place[0] = entry
-    this.#place[1] = count
-    return contained(this.limits, this.limits.batchMs, () =>
-      this.#batch.applySync(undefined, this.#place, this.#batchOptions),
-    )
+  /** Runs the batch that stands in the shared memory. @returns the kernel's JSON text or 0 @throws IsolateFailure */
+  batch(): string | 0 {
+    return contained(this.limits, this.limits.batchMs, this.#runBatch)
   }
+
+  readonly #runBatch = (): string | 0 => this.#batch.applySync(undefined, NOTHING, this.#batchOptions)
 
   /** Bytes of heap in use; 0 when the isolate is gone. */
   heapBytes(): number {

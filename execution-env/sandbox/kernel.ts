@@ -54,6 +54,8 @@ export interface KernelBridge {
   readonly limits: KernelLimits
   /** Time of the call: now, clock. */
   readonly times: Float64Array
+  /** What a batch is about: place of the entry, number of records. */
+  readonly order: Int32Array
   readonly input: Int32Array
   readonly output: Int32Array
   readonly random: () => number
@@ -72,12 +74,12 @@ export interface Kernel {
     runtime: Runtime,
   ) => string
   readonly call: (entry: string, argument: string) => string
-  /** Runs a batch entry by its place in `batches`; an empty text when there is nothing to tell. */
-  readonly batch: (entry: number, count: number) => string
+  /** Runs the batch entry whose place in `batches` and whose records stand in `order`; 0 for nothing to tell. */
+  readonly batch: () => string | 0
 }
 
 export function createKernel(bridge: KernelBridge): Kernel {
-  const { limits, times, input, output } = bridge
+  const { limits, times, order, input, output } = bridge
   const FAULTS_MAX = 8
   const stackGetter = Object.getOwnPropertyDescriptor(new Error('probe'), 'stack')?.get
   const levels: readonly string[] = ['debug', 'info', 'warn', 'error']
@@ -198,14 +200,14 @@ export function createKernel(bridge: KernelBridge): Kernel {
         return refuse(thrown)
       }
     },
-    batch(entry, count) {
+    batch() {
       begin()
       try {
-        batches[entry]!(input, output, count)
+        batches[order[0]!]!(input, output, order[1]!)
       } catch (thrown) {
         return refuse(thrown)
       }
-      if (quiet) return ''
+      if (quiet) return 0
       return `{"requests":[${requests.join(',')}],"faults":[${faults.join(',')}],"faulty":${faulty},${told()}}`
     },
   } satisfies Kernel)

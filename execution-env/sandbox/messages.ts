@@ -49,7 +49,10 @@ export function unloadFrame(sequence: number, instance: number): Uint8Array {
   return textFrame(UNLOAD, sequence, '', head)
 }
 
-/** BATCH: now, clock, instance, entry, records, words of a record in and (times 65536) out; the records. */
+/**
+ * BATCH: now, clock, instance, entry, records, words of a record in and (times 65536) out; the records. All of it is
+ * copied to the beginning of the isolate's shared memory as it is.
+ */
 export const BATCH_HEAD_BYTES = 32
 
 /** DONE: status, unused, time spent, heap; the text. */

@@ -65,6 +65,7 @@ export class ProcessSandbox implements Sandbox {
       instancesMax: limits.instances,
       refusal: () => this.#refusal(),
       isQuarantined: (instance) => crashBook.isQuarantined(instance),
+      isSuspect: (instance) => crashBook.isSuspect(instance),
       accept: (request) => conversation.post(request),
       onEvent,
     })

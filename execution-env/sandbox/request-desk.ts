@@ -17,6 +17,8 @@ export interface DeskOptions {
   /** Why no request can be taken now, if so. */
   readonly refusal: () => SandboxFailure | undefined
   readonly isQuarantined: (instance: string) => boolean
+  /** Whether an instance has brought the process down lately. */
+  readonly isSuspect: (instance: string) => boolean
   /** Takes a request on its way. */
   readonly accept: (request: Request) => void
   readonly onEvent: (event: SandboxEvent) => void
@@ -40,7 +42,13 @@ export class RequestDesk {
 
   load(instance: string, code: VettedCode, options: LoadOptions, at: Moment, done: Done<LoadReport>): void {
     const refusal = this.#refusalOfLoad(instance)
-    const record = new InstanceRecord(instance, ++this.#numbers, code, options)
+    const record = new InstanceRecord(
+      instance,
+      ++this.#numbers,
+      code,
+      options,
+      this.#options.isSuspect(instance),
+    )
     if (refusal === undefined) this.#records.set(instance, record)
     this.#take({ kind: 'load', sequence: this.#next(), record, code, options, at, done }, refusal)
   }

@@ -66,6 +66,11 @@ export class CrashBook {
     return true
   }
 
+  /** Whether an instance was blamed and not pardoned since. */
+  isSuspect(instance: string): boolean {
+    return this.#crashes.has(instance)
+  }
+
   isQuarantined(instance: string): boolean {
     return this.#quarantined.has(instance)
   }

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Backend, Capabilities, Refusal, RunOptions } from '../backend.ts'
 import type { Lab } from '../file/index.ts'
 import type { Measurements } from '../report.ts'
+import { LabPlugins } from './lab-plugins.ts'
 import { measure } from './measure.ts'
 import { type OpenCapture, Simulation } from './simulation.ts'
 
@@ -16,11 +17,10 @@ const SLICE = 2000
 /** Wall time after which the event loop gets a turn. */
 const TURN_MS = 50
 const SNAPSHOT_MS = 1000
-const NO_PLUGINS = 'plugins come with the execution environment'
 
 const CAPABILITIES: Capabilities = {
   epoch: true,
-  rootseed: 'nothing has keys yet',
+  rootseed: true,
   hosts: true,
   'host-routes': true,
   'virtual-hosts': true,
@@ -36,7 +36,7 @@ const CAPABILITIES: Capabilities = {
   routers: true,
   'router-routes': true,
   'router-policy': true,
-  'router-plugins': NO_PLUGINS,
+  'router-plugins': true,
   'link-rate': true,
   'link-delay': true,
   'link-jitter': true,
@@ -51,9 +51,9 @@ const CAPABILITIES: Capabilities = {
   'event-cut': true,
   'event-heal': true,
   'event-set': true,
-  'event-load': NO_PLUGINS,
-  'event-upgrade': NO_PLUGINS,
-  'event-unload': NO_PLUGINS,
+  'event-load': true,
+  'event-upgrade': true,
+  'event-unload': true,
   'event-kill': true,
 }
 
@@ -64,7 +64,12 @@ export const simBackend: Backend = {
   refusals(lab: Lab): readonly Refusal[] {
     return lab.events.flatMap((event) => {
       if (event.kind !== 'kill' || event.part !== 'sandbox') return []
-      return [{ path: ['events', event.index, 'kill'], message: `this router has no sandbox: ${NO_PLUGINS}` }]
+      return [
+        {
+          path: ['events', event.index, 'kill'],
+          message: 'the simulator cannot kill sandboxes yet; kill its process',
+        },
+      ]
     })
   },
 
@@ -76,14 +81,16 @@ export const simBackend: Backend = {
 
 async function simulate(lab: Lab, options: RunOptions, paced: boolean): Promise<Measurements> {
   const captures = new CaptureFiles(options.captureFolder)
+  const plugins = await LabPlugins.prepare(lab)
   try {
     const started = performance.now()
-    const simulation = new Simulation(lab, captures.open)
+    const simulation = new Simulation(lab, captures.open, plugins)
     const loop = paced ? pace : race
     await loop(simulation, options)
     return measure(simulation, (performance.now() - started) / 1000)
   } finally {
     captures.close()
+    await plugins?.close()
   }
 }
 

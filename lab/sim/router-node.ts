@@ -17,7 +17,9 @@ import {
 import type { RouterNode } from '../file/index.ts'
 import type { RouterReport } from '../report.ts'
 import { simMac } from './addresses.ts'
+import type { LabPlugins } from './lab-plugins.ts'
 import type { Plug, SimNode } from './node.ts'
+import { RouterPlugins } from './router-plugins.ts'
 import { addBalances, classReports } from './router-report.ts'
 import { SimPort } from './sim-port.ts'
 import { Alarm, type Timeline, type Wakeable } from './timeline.ts'
@@ -26,6 +28,8 @@ import type { Attachment } from './wire.ts'
 /** Packets that a simulated router holds; small, since there may be hundreds of routers. */
 const SLAB_PACKETS = 2048
 const ETHERNET_HEADER_BYTES = 14
+/** Turns between engine and plugins at one instant. */
+const WAKE_ROUNDS = 1000
 
 export class SimRouter implements SimNode, Wakeable {
   readonly name: string
@@ -34,20 +38,33 @@ export class SimRouter implements SimNode, Wakeable {
   readonly #plugs: readonly Plug[]
   readonly #timeline: Timeline
   readonly #random: Random
+  readonly #labPlugins: LabPlugins | undefined
+  readonly #epochMs: number
   readonly #past: PacketBalance[] = []
   #lives = 0
   #arriving = -1
   #engine: Engine | undefined
+  #plugins: RouterPlugins | undefined
   #alarm: Alarm | undefined
   #ports: SimPort[] = []
 
-  constructor(spec: RouterNode, number: number, plugs: readonly Plug[], timeline: Timeline, random: Random) {
+  constructor(
+    spec: RouterNode,
+    number: number,
+    plugs: readonly Plug[],
+    timeline: Timeline,
+    random: Random,
+    epochMs: number,
+    plugins: LabPlugins | undefined,
+  ) {
     this.name = spec.name
     this.#spec = spec
     this.#number = number
     this.#plugs = plugs
     this.#timeline = timeline
     this.#random = random
+    this.#epochMs = epochMs
+    this.#labPlugins = plugins
   }
 
   /** The running engine; undefined while the router is down. */
@@ -67,6 +84,7 @@ export class SimRouter implements SimNode, Wakeable {
     this.#alarm = new Alarm(this.#timeline, this)
     this.#ports = this.#plugs.map((plug, index) => this.#addPort(engine, plug, index))
     engine.control.commit(ROUTER_OWNER, this.#configuration(), now)
+    this.#startPlugins(engine, now)
     this.#alarm.ring(now)
   }
 
@@ -74,6 +92,8 @@ export class SimRouter implements SimNode, Wakeable {
   fail(now: Nanoseconds): void {
     const engine = this.#engine
     if (engine === undefined) return
+    this.#plugins?.fail(now)
+    this.#plugins = undefined
     engine.close(now)
     this.#past.push(engine.balance())
     this.#alarm?.stop()
@@ -83,7 +103,21 @@ export class SimRouter implements SimNode, Wakeable {
   wake(now: Nanoseconds): Nanoseconds {
     const engine = this.#engine!
     engine.poll(now)
-    return engine.pollAt(now)
+    const manager = this.#plugins?.manager
+    if (manager === undefined) return engine.pollAt(now)
+    // What a plugin decides lets packets move, which may ask it again.
+    for (let round = 0; round < WAKE_ROUNDS && manager.poll(now) > 0; round++) engine.poll(now)
+    return Math.min(engine.pollAt(now), manager.pollAt(now))
+  }
+
+  /** The running plugins; undefined while the router is down or where the lab has none. */
+  get plugins(): RouterPlugins | undefined {
+    return this.#plugins
+  }
+
+  /** Wakes the router after something was asked of it from outside. */
+  ring(now: Nanoseconds): void {
+    this.#alarm?.ring(now)
   }
 
   /** What a frame on interface `index` arrives at. */
@@ -108,8 +142,15 @@ export class SimRouter implements SimNode, Wakeable {
       flows: engine.stages.flows.size,
       tunnels: engine.stages.tunnels.size,
       classes: classReports(engine),
-      plugins: [],
+      plugins: this.#plugins?.report() ?? [],
     }
+  }
+
+  #startPlugins(engine: Engine, now: Nanoseconds): void {
+    if (this.#labPlugins === undefined) return
+    const random = this.#random.fork(`plugins of life ${this.#lives}`)
+    this.#plugins = new RouterPlugins(this.name, engine, this.#labPlugins, this.#epochMs, random, this.#lives)
+    this.#plugins.loadFirst(this.#spec.plugins, now)
   }
 
   #stride(): number {

@@ -8,8 +8,10 @@ import type { Client, EventBody, Lab, LabEvent, Link } from '../file/index.ts'
 import { answerBytes } from './answer-bytes.ts'
 import { EndCapture } from './end-capture.ts'
 import { SimHost } from './host-node.ts'
+import type { LabPlugins } from './lab-plugins.ts'
 import type { Plug, SimNode } from './node.ts'
 import { SimRouter } from './router-node.ts'
+import { LabPluginError, type RouterPlugins } from './router-plugins.ts'
 import { Timeline } from './timeline.ts'
 import { type HopCounter, Wire, WireEnd } from './wire.ts'
 
@@ -30,7 +32,7 @@ export class Simulation {
   #eventsLeft: number
 
   /** @throws EngineError when a router's configuration does not hold */
-  constructor(lab: Lab, openCapture?: OpenCapture) {
+  constructor(lab: Lab, openCapture?: OpenCapture, plugins?: LabPlugins) {
     this.lab = lab
     const random = Random.fromSeed(lab.seed)
     const plugs = this.#layWires(random.fork('links'), openCapture)
@@ -43,7 +45,7 @@ export class Simulation {
       const stream = nodes.fork(spec.name)
       if (spec.kind === 'host')
         hosts.push(new SimHost(spec, number, own, this.timeline, stream, answers, () => this.#clientDone()))
-      else routers.push(new SimRouter(spec, number, own, this.timeline, stream))
+      else routers.push(new SimRouter(spec, number, own, this.timeline, stream, lab.epochMs, plugins))
     }
     this.hosts = hosts
     this.routers = routers
@@ -141,9 +143,23 @@ export class Simulation {
         return this.hosts.find((host) => host.name === event.host)!.setLoad(event.load)
       case 'kill':
         return this.#kill(event.router, now)
+      case 'load':
+        return this.#askPlugins(event.router, now, (plugins) => plugins.load(event.plugin, now))
+      case 'upgrade':
+        return this.#askPlugins(event.router, now, (plugins) => plugins.upgrade(event.id, event.plugin, now))
+      case 'unload':
+        return this.#askPlugins(event.router, now, (plugins) => plugins.unload(event.id, event.flows, now))
       default:
-        throw new Error(`the simulator does not know the event ${event.kind}`)
+        throw new Error('the simulator does not know this event')
     }
+  }
+
+  /** A router that is down has no plugins to change: the lab's author learns it. */
+  #askPlugins(name: string, now: Nanoseconds, ask: (plugins: RouterPlugins) => void): void {
+    const router = this.routers.find((each) => each.name === name)!
+    if (router.plugins === undefined) throw new LabPluginError(`${name}: is down at ${now / 1e9} s`)
+    ask(router.plugins)
+    router.ring(now)
   }
 
   /** A router's process dies and is started again at once: its state is lost. */

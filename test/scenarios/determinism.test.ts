@@ -3,7 +3,7 @@ import { describe, it } from 'mocha'
 import { exampleLab, simulateWithCaptures, withoutWall } from '../support/labs.ts'
 
 describe('a lab on the simulator', () => {
-  for (const name of ['three-servers', 'bad-weather'])
+  for (const name of ['three-servers', 'bad-weather', 'round-robin'])
     describe(`when ${name} runs twice with one seed`, () => {
       it('gives identical reports and byte-identical captures', async () => {
         const first = await simulateWithCaptures(exampleLab(name, 11))

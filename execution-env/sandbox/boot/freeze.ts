@@ -59,6 +59,7 @@ export function freezeIntrinsics(world: Record<PropertyKey, unknown>): void {
     iterators.prototype.map.call([].values(), (each) => each),
     iterators.from({ next: () => ({ done: true, value: 0 }) }),
     new Error('probe'),
+    getPrototypeOf(world),
     ...ownKeys(world).map((key) => getOwnPropertyDescriptor(world, key)?.value),
   ]
   while (waiting.length > 0) {

@@ -25,15 +25,14 @@ export function codeOf(body: string): ReturnType<typeof vet> {
 }
 
 /** Drives a sandbox until nothing is outstanding. */
-export async function settle(sandbox: Sandbox, now?: number): Promise<void> {
+export async function settle(sandbox: Sandbox): Promise<void> {
   for (;;) {
-    sandbox.poll(now ?? Number(process.hrtime.bigint()))
+    sandbox.poll(nowNs())
     const { outstanding, state } = sandbox.stats()
     if (outstanding === 0 && (state === 'serving' || state === 'closed')) break
-    if (outstanding === 0 && now !== undefined && state === 'waiting') break
     await new Promise((resolve) => setImmediate(resolve))
   }
-  sandbox.poll(now ?? Number(process.hrtime.bigint()))
+  sandbox.poll(nowNs())
 }
 
 export async function load(
@@ -105,7 +104,13 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Waits until a condition holds; the test's own timeout is the limit. */
+/** Monotonic time. */
+export const nowNs = (): number => Number(process.hrtime.bigint())
+
+/** Waits until a condition holds; gives up when the test has long failed. */
 export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5))
+  for (const began = nowNs(); !condition(); ) {
+    if (nowNs() - began > 60e9) throw new Error('waited in vain')
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
 }

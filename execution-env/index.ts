@@ -1,0 +1,14 @@
+/** The door of the execution environment: what a router or a lab puts together. */
+export { TrustVerifier } from './bundle-verifier.ts'
+export { Dispatcher, type DispatcherOptions } from './dispatch/dispatcher.ts'
+export { MODELLED, type Timing } from './dispatch/timing.ts'
+export {
+  type DryRun,
+  EnvironmentManager,
+  type EnvironmentManagerOptions,
+  type EnvironmentReport,
+} from './environment-manager.ts'
+export { EnvironmentError, type EnvironmentFailure } from './errors.ts'
+export type { AuthenticBundle, BundleVerifier, InstallOptions } from './installation.ts'
+export type { Done, Outcome } from './outcome.ts'
+export { type Sandboxes, SandboxPool } from './sandbox-pool.ts'

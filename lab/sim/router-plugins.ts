@@ -1,0 +1,122 @@
+/**
+ * The execution environment of one simulated router in one of its lives. The one idea: the real environment manager,
+ * dispatcher and sandbox, with modelled processor time, so that a plugin's answers come at virtual times that depend
+ * on nothing but the lab.
+ */
+import type { Engine, Nanoseconds, Random } from '../../engine/index.ts'
+import {
+  Dispatcher,
+  EnvironmentManager,
+  MODELLED,
+  type Outcome,
+  type Timing,
+} from '../../execution-env/index.ts'
+import type { PluginSpec } from '../file/index.ts'
+import type { PluginReport } from '../report.ts'
+import type { LabPlugins } from './lab-plugins.ts'
+
+/** What a lab asks of a router's plugins did not happen: the lab fails. */
+export class LabPluginError extends Error {
+  override readonly name = 'LabPluginError'
+}
+
+type Json = NonNullable<Parameters<EnvironmentManager['install']>[1]>['config']
+
+export class RouterPlugins {
+  readonly manager: EnvironmentManager
+  readonly #router: string
+  readonly #plugins: LabPlugins
+  /** Loading takes no virtual time before the router forwards its first packet. */
+  readonly #timing: { -readonly [key in keyof Timing]: Timing[key] } & { loadNs: number }
+
+  constructor(
+    router: string,
+    engine: Engine,
+    plugins: LabPlugins,
+    epochMs: number,
+    random: Random,
+    life: number,
+  ) {
+    this.#router = router
+    this.#plugins = plugins
+    this.#timing = { ...(MODELLED as Extract<Timing, { kind: 'modelled' }>) }
+    const calendar = (now: Nanoseconds) => epochMs + Math.floor(now / 1e6)
+    const dispatcher = new Dispatcher({ engine, timing: this.#timing as Timing, calendar })
+    this.manager = new EnvironmentManager({
+      dispatcher,
+      verifier: plugins.verifier(() => calendar(dispatcher.now)),
+      sandboxes: plugins.sandboxes,
+      random,
+      scope: `${router}#${life}/`,
+    })
+  }
+
+  /** Loads the plugins that the file gives the router, before anything else happens. @throws LabPluginError */
+  loadFirst(specs: readonly PluginSpec[], now: Nanoseconds): void {
+    const { loadNs } = this.#timing
+    this.#timing.loadNs = 0
+    for (const spec of specs) this.load(spec, now)
+    for (let round = 0; round < 1000 && this.manager.poll(now) > 0; round++);
+    this.#timing.loadNs = loadNs
+  }
+
+  load(spec: PluginSpec, now: Nanoseconds): void {
+    const options = { ...(spec.id === undefined ? {} : { id: spec.id }), config: spec.config as Json }
+    this.#attempt('load', spec.id ?? spec.source.path, () =>
+      this.manager.load(
+        this.#plugins.bundle(spec),
+        options as never,
+        now,
+        this.#expect('load', spec.id ?? ''),
+      ),
+    )
+  }
+
+  upgrade(id: string, spec: PluginSpec, now: Nanoseconds): void {
+    const config = { config: spec.config as Json }
+    this.#attempt('upgrade', id, () =>
+      this.manager.upgrade(id, this.#plugins.bundle(spec), config as never, now, this.#expect('upgrade', id)),
+    )
+  }
+
+  unload(id: string, flows: 'drain' | 'purge', now: Nanoseconds): void {
+    this.#attempt('unload', id, () =>
+      this.manager.stop(id, flows, now, (outcome) => {
+        this.#expect('unload', id)(outcome)
+        this.manager.remove(id)
+      }),
+    )
+  }
+
+  /** The router's plug was pulled: its programs end with it. */
+  fail(now: Nanoseconds): void {
+    for (const { id } of this.manager.list()) this.manager.stop(id, 'purge', now)
+    for (let round = 0; round < 1000 && this.manager.poll(now) > 0; round++);
+  }
+
+  report(): PluginReport[] {
+    return this.manager.list().map(({ id, name, version, state, counters, restarts }) => ({
+      id,
+      name,
+      version,
+      state,
+      decisions: counters?.decisions ?? 0,
+      restarts,
+    }))
+  }
+
+  #attempt(what: string, id: string, run: () => void): void {
+    try {
+      run()
+    } catch (error) {
+      throw new LabPluginError(`${this.#router}: cannot ${what} ${id}: ${(error as Error).message}`)
+    }
+  }
+
+  #expect(what: string, id: string) {
+    return <T>(outcome: Outcome<T>): void => {
+      if (!outcome.ok)
+        throw new LabPluginError(`${this.#router}: cannot ${what} ${id}: ${outcome.failure.reason}`)
+    }
+  }
+}
