@@ -100,3 +100,18 @@ export function lifeTable(): string {
   )
   return ['| state | event | next | when |', '|---|---|---|---|', ...rows].join('\n')
 }
+
+/** The table as a drawing (Mermaid): an arrow for each exit. */
+export function lifeDrawing(): string {
+  const arrows = STATES.flatMap((state) =>
+    Object.entries(LIFE[state]).map(([event, next]) => `  ${state} --> ${next}: ${event}`),
+  )
+  return [
+    '```mermaid',
+    'stateDiagram-v2',
+    '  [*] --> installed: install',
+    ...arrows,
+    '  removed --> [*]',
+    '```',
+  ].join('\n')
+}

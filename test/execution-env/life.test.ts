@@ -2,8 +2,18 @@ import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { describe, it } from 'mocha'
+import { unsupportedVerbs } from '../../execution-env/contract/api/index.ts'
 import { EnvironmentError } from '../../execution-env/errors.ts'
-import { EVENTS, LIFE, lifeTable, nextState, STATES, type State } from '../../execution-env/life.ts'
+import {
+  EVENTS,
+  LIFE,
+  lifeDrawing,
+  lifeTable,
+  MEANINGS,
+  nextState,
+  STATES,
+  type State,
+} from '../../execution-env/life.ts'
 import { ROUND_ROBIN } from './policies.ts'
 import { bundle, Rig } from './rig.ts'
 
@@ -31,6 +41,9 @@ describe('the life of an instance', () => {
   it('stands in the documentation as it is in the code', () => {
     const text = readFileSync(new URL('../../docs/control-path.md', import.meta.url), 'utf8')
     expect(text).to.include(lifeTable())
+    expect(text).to.include(lifeDrawing())
+    for (const state of STATES) expect(text, state).to.include(MEANINGS[state])
+    for (const verb of unsupportedVerbs()) expect(text, verb).to.include(`\`${verb}\``)
   })
 
   /** What an operator, traffic and accidents may do, in any order. */
