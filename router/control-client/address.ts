@@ -1,0 +1,76 @@
+/**
+ * How a router is named: `--router NAME|URL`. The one idea: a name is one of this machine's routers, a path is the
+ * folder of its sockets, and a URL is a router elsewhere whose certificate must bear the name that is expected there.
+ */
+import { isIP } from 'node:net'
+import { resolve } from 'node:path'
+import { ControlError } from '../control/errors.ts'
+import type { Role } from '../control/roles.ts'
+import { listRouters, runtimeFolder, socketPath } from '../control/runtime-folder.ts'
+
+export type RouterAddress =
+  | { readonly kind: 'local'; readonly folder: string }
+  | {
+      readonly kind: 'remote'
+      readonly host: string
+      readonly port: number
+      /** Name in the router's certificate. */
+      readonly name: string
+    }
+
+const DEFAULT_PORT = 7_443
+
+/**
+ * The address that a text stands for; without a text, the only router of this machine.
+ * @param text `r1`, `LAB/r1`, `./folder`, `wss://host:7443`, `wss://10.0.0.1:7443#r1`
+ * @throws ControlError `invalid`, `unknown`
+ */
+export function routerAddress(text: string | undefined, base = runtimeFolder()): RouterAddress {
+  if (text === undefined) return { kind: 'local', folder: resolve(base, onlyRouter(base)) }
+  if (/^\.{0,2}\//.test(text)) return { kind: 'local', folder: resolve(text) }
+  if (text.includes('://')) return remoteAddress(text)
+  const routers = listRouters(base)
+  const found = routers.includes(text)
+    ? [text]
+    : routers.filter((each) => each.endsWith(`/${text}`) && !text.includes('/'))
+  if (found.length === 1) return { kind: 'local', folder: resolve(base, found[0]!) }
+  if (found.length > 1)
+    throw new ControlError('unknown', `there is more than one router ${text}: ${found.join(', ')}`)
+  throw new ControlError('unknown', `no router ${text} runs here${listed(routers)}`)
+}
+
+function onlyRouter(base: string): string {
+  const routers = listRouters(base)
+  if (routers.length === 1) return routers[0]!
+  throw new ControlError(
+    'unknown',
+    routers.length === 0
+      ? 'no router runs here; say which one with --router NAME|URL'
+      : `say which router with --router NAME${listed(routers)}`,
+  )
+}
+
+function listed(routers: readonly string[]): string {
+  return routers.length === 0 ? '' : `; there are ${routers.join(', ')}`
+}
+
+function remoteAddress(text: string): RouterAddress {
+  const invalid = (reason: string) => new ControlError('invalid', `--router ${text}: ${reason}`)
+  if (!URL.canParse(text)) throw invalid('expected a URL such as wss://router.example:7443')
+  const { protocol, hostname, port, pathname, search, hash, username, password } = new URL(text)
+  if (protocol !== 'wss:') throw invalid('expected wss://, nothing else is encrypted')
+  if (pathname !== '/' || search !== '' || username !== '' || password !== '')
+    throw invalid('expected nothing but host, port and #NAME')
+  const name = hash === '' ? hostname : decodeURIComponent(hash.slice(1))
+  return { kind: 'remote', host: hostname, port: port === '' ? DEFAULT_PORT : Number(port), name }
+}
+
+/** The socket to open for a role. */
+export function localSocket(folder: string, role: Role): string {
+  return socketPath(folder, role)
+}
+
+/** What a TLS client tells of whom it wants: names only. */
+export function serverName(name: string): string {
+  return isIP(name) !== 0 || !/^[a-z0-9-]+(?:\.[a-z0-9-]+)*$/i.test(name) ? '' : name
+}

@@ -1,0 +1,271 @@
+/**
+ * One connection of an operator: messages in, answers and updates out. The one idea: a session that asks for too much
+ * is read more slowly, and one that reads too slowly is ended; so neither costs more than its own bounded share, and
+ * nobody else notices.
+ */
+import type { RawData, WebSocket } from 'ws'
+import { formatProblem } from '../../execution-env/contract/index.ts'
+import { ControlError, controlErrorOf } from '../control/errors.ts'
+import {
+  formatError,
+  formatResult,
+  parseRequest,
+  type Request,
+  type RequestId,
+  RequestRefusal,
+} from '../control/json-rpc.ts'
+import {
+  MAX_ANSWER_BYTES,
+  MAX_IN_FLIGHT,
+  MAX_OUTGOING_BYTES,
+  MESSAGE_BURST,
+  MESSAGES_PER_SECOND,
+  WATCH_PAUSE_BYTES,
+} from '../control/limits.ts'
+import { checkParams, METHODS, type MethodName, methodNamed } from '../control/methods.ts'
+import type { Router } from '../router.ts'
+import type { AuditGate } from './audit-gate.ts'
+import type { ServerCounters } from './counters.ts'
+import { type Context, HANDLERS, type Handled } from './handlers.ts'
+import { Pace } from './pace.ts'
+import type { Peer } from './peer.ts'
+import { SessionUpload, type UploadSpace } from './uploads.ts'
+import { Watches } from './watches.ts'
+
+/** What the sessions of a server share. */
+export interface SessionHouse {
+  readonly router: Router
+  readonly uploads: UploadSpace
+  readonly audit: AuditGate
+  readonly counters: ServerCounters
+  /** Monotonic milliseconds. */
+  readonly clock: () => number
+}
+
+interface Message {
+  readonly data: Buffer
+  readonly isBinary: boolean
+}
+
+/** Messages that are no requests, after which a session is ended. */
+const MAX_MALFORMED = 16
+/** Close codes of RFC 6455. */
+const GOING_AWAY = 1_001
+const PROTOCOL_ERROR = 1_002
+const POLICY_VIOLATION = 1_008
+
+export class Session {
+  readonly peer: Peer
+  /** Resolves when the connection is gone and nothing of it runs any more. */
+  readonly ended: Promise<void>
+  readonly #socket: WebSocket
+  readonly #house: SessionHouse
+  readonly #context: Context
+  readonly #pace: Pace
+  readonly #running = new Map<RequestId, Promise<void>>()
+  #inbox: Message[] = []
+  #wake: NodeJS.Timeout | undefined
+  #malformed = 0
+  #isAlive = true
+  /** Messages handed to the socket, and those that it has passed on. */
+  #sent = 0
+  #passed = 0
+  /** Both as they were at the last look. */
+  #sentBefore = 0
+  #passedBefore = 0
+
+  constructor(socket: WebSocket, peer: Peer, house: SessionHouse) {
+    this.peer = peer
+    this.#socket = socket
+    this.#house = house
+    this.#pace = new Pace(MESSAGES_PER_SECOND, MESSAGE_BURST, house.clock())
+    const { router, counters, uploads } = house
+    const watches = new Watches({
+      isReady: () => socket.bufferedAmount < WATCH_PAUSE_BYTES,
+      send: (text) => this.#send(text),
+      skipped: () => counters.updatesSkipped++,
+    })
+    this.#context = { router, peer, counters, watches, upload: new SessionUpload(uploads) }
+    socket.on('message', (data: RawData, isBinary) => this.#receive({ data: data as Buffer, isBinary }))
+    socket.on('pong', () => (this.#isAlive = true))
+    socket.on('error', () => socket.terminate())
+    this.ended = new Promise((settle) => {
+      socket.on('close', () => {
+        this.#release()
+        void Promise.all(this.#running.values()).then(() => settle())
+      })
+    })
+  }
+
+  /** Looks after the session: a peer that is gone, a reader that takes nothing. */
+  beat(): void {
+    const { counters } = this.#house
+    const isStuck = this.#passed < this.#sentBefore && this.#passed === this.#passedBefore
+    this.#passedBefore = this.#passed
+    this.#sentBefore = this.#sent
+    if (isStuck) return this.#end('slowReaders')
+    // While we do not read, no answer to a ping can come.
+    if (this.#socket.isPaused) return
+    if (!this.#isAlive) {
+      counters.silent++
+      return this.#socket.terminate()
+    }
+    this.#isAlive = false
+    this.#socket.ping()
+  }
+
+  /** Ends the session if its peer may not speak any more. */
+  recheck(thorough: boolean): boolean {
+    if (this.peer.isValid(thorough)) return true
+    this.#house.counters.expired++
+    this.#socket.close(POLICY_VIOLATION, 'the certificate is not valid any more')
+    this.#socket.pause()
+    setTimeout(() => this.#socket.terminate(), 1_000).unref()
+    return false
+  }
+
+  /** Says goodbye; `terminate` ends what does not go by itself. */
+  close(): void {
+    this.#context.watches.close()
+    this.#socket.close(GOING_AWAY, 'the router is going down')
+  }
+
+  terminate(): void {
+    this.#socket.terminate()
+  }
+
+  #receive(message: Message): void {
+    this.#inbox.push(message)
+    this.#pump()
+  }
+
+  /** Handles what may be handled now, and reads on only when nothing is left over. */
+  #pump(): void {
+    const { clock } = this.#house
+    while (this.#inbox.length > 0 && this.#running.size < MAX_IN_FLIGHT && this.#pace.take(clock()))
+      this.#handle(this.#inbox.shift()!)
+    if (this.#inbox.length === 0) {
+      if (this.#socket.isPaused) this.#socket.resume()
+      return
+    }
+    this.#socket.pause()
+    const waitMs = this.#pace.waitMs(clock())
+    if (waitMs === 0 || this.#wake !== undefined) return
+    this.#wake = setTimeout(() => {
+      this.#wake = undefined
+      this.#pump()
+    }, waitMs)
+  }
+
+  #handle({ data, isBinary }: Message): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return
+    if (isBinary) {
+      if (this.peer.roles.has(METHODS.upload.role)) this.#context.upload.append(data)
+      else this.#refuse(null, new ControlError('forbidden', 'uploads need the role install'))
+      return
+    }
+    let request: Request
+    try {
+      request = parseRequest(data)
+    } catch (error) {
+      if (!(error instanceof RequestRefusal)) throw error
+      this.#house.counters.malformed++
+      this.#refuse(error.id, error.error)
+      if (++this.#malformed >= MAX_MALFORMED) this.#socket.close(PROTOCOL_ERROR, 'no requests')
+      return
+    }
+    if (this.#running.has(request.id))
+      return this.#refuse(
+        request.id,
+        new ControlError('invalid-request', 'this id is in use by another request'),
+      )
+    const answered = this.#answer(request).finally(() => {
+      this.#running.delete(request.id)
+      this.#pump()
+    })
+    this.#running.set(request.id, answered)
+  }
+
+  async #answer({ id, method, params }: Request): Promise<void> {
+    const { counters } = this.#house
+    counters.requests++
+    const name = methodNamed(method)
+    try {
+      if (!this.recheck(false)) return
+      if (name === undefined)
+        throw new ControlError('unknown-method', `there is no method ${JSON.stringify(method)}`)
+      this.#authorize(name)
+      const [problem, ...others] = checkParams(name)(params)
+      if (problem !== undefined)
+        throw new ControlError('invalid', formatProblem(problem), {
+          place: problem.place,
+          problems: [problem, ...others].map(({ place, reason }) => ({ place, message: reason })),
+        })
+      const handled = await HANDLERS[name](this.#context, params)
+      const text = formatResult(id, handled.result)
+      if (Buffer.byteLength(text) > MAX_ANSWER_BYTES)
+        throw new ControlError('limit', `more than ${MAX_ANSWER_BYTES} bytes; ask for less`)
+      this.#audit(name, params, handled)
+      this.#send(text)
+    } catch (error) {
+      const refusal = controlErrorOf(error)
+      if (refusal.code === 'internal') process.emitWarning(error instanceof Error ? error : String(error))
+      if (name !== undefined) this.#audit(name, params, refusal)
+      this.#refuse(id, refusal)
+    }
+  }
+
+  #authorize(name: MethodName): void {
+    const { role } = METHODS[name]
+    if (this.peer.roles.has(role)) return
+    const held = [...this.peer.roles].join(', ')
+    throw new ControlError(
+      'forbidden',
+      `${name} needs the role ${role}; yours: ${held === '' ? 'none' : held}`,
+    )
+  }
+
+  /** Notes what was changed, and what was refused to somebody who may not. */
+  #audit(name: MethodName, params: Request['params'], outcome: Handled | ControlError): void {
+    const isRefused = outcome instanceof ControlError
+    if (!METHODS[name].audited && !(isRefused && outcome.code === 'forbidden')) return
+    const id = typeof params['id'] === 'string' ? { id: params['id'] } : {}
+    const { via, name: who, serial, address } = this.peer
+    const actor = {
+      via,
+      name: who,
+      ...(serial === undefined ? {} : { serial }),
+      ...(address === undefined ? {} : { address }),
+    }
+    if (isRefused) {
+      const code = outcome.causeCode ?? outcome.code
+      this.#house.audit.write({ actor, what: name, outcome: 'refused', code, ...id })
+    } else this.#house.audit.write({ actor, what: name, outcome: 'done', ...id, ...outcome.told })
+  }
+
+  #refuse(id: RequestId | null, error: ControlError): void {
+    this.#house.counters.refused++
+    this.#send(formatError(id, error))
+  }
+
+  /** Sends, unless the reader is so slow that it must go. */
+  #send(text: string): void {
+    const socket = this.#socket
+    if (socket.readyState !== socket.OPEN) return
+    if (socket.bufferedAmount + text.length > MAX_OUTGOING_BYTES) return this.#end('slowReaders')
+    this.#sent++
+    socket.send(text, () => this.#passed++)
+  }
+
+  #end(counter: 'slowReaders'): void {
+    this.#house.counters[counter]++
+    this.#socket.terminate()
+  }
+
+  #release(): void {
+    clearTimeout(this.#wake)
+    this.#inbox = []
+    this.#context.watches.close()
+    this.#context.upload.close()
+  }
+}
