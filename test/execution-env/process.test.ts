@@ -143,13 +143,13 @@ describe('EnvironmentManager with sandbox processes', () => {
       results.push(JSON.stringify(outcome)),
     )
     const turn = async (until: () => boolean): Promise<void> => {
-      for (let round = 0; round < 100_000 && !until(); round++) {
+      // However long the machine takes to start a process: the test's own time is the only bound.
+      while (!until()) {
         rig.router.now = Math.floor(performance.now() * 1e6)
         rig.router.settle()
         rig.manager.poll(rig.now)
         await new Promise(setImmediate)
       }
-      expect(until()).to.equal(true)
     }
     await turn(() => results.length > 0)
     expect(results).to.deep.equal(['{"ok":true,"value":"policy"}'])
