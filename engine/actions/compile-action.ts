@@ -6,11 +6,9 @@
  * or falls back to carries its modifiers with it: `class c, then spread [x, y]` is `spread [class c then x, class c
  * then y]`, and `class c, then decide` asks about the packet as it came and modifies what happens without an answer.
  */
-import { SECOND } from '../clock.ts'
-import { type DropCode, dropCode } from '../drop-reason.ts'
+import { dropCode } from '../drop-reason.ts'
 import { EngineError } from '../errors.ts'
-import { parseIpv4Address } from '../wire/address.ts'
-import type { Action, ClassAction, DecideAction, RewriteAction } from './action.ts'
+import type { Action, ClassAction, RewriteAction } from './action.ts'
 import {
   A,
   ACTION_NEXT,
@@ -32,12 +30,12 @@ import {
   REWRITE_SOURCE,
   REWRITE_SOURCE_PORT,
 } from './action-table.ts'
+import { cumulate, knownDrop, port, positive, target, unicast, waitOf } from './action-values.ts'
 
-/** Most branches of a replicate, most of a spread, deepest nesting, longest wait for a decision. */
+/** Most packets that one becomes, most branches of a spread, deepest nesting. */
 export const REPLICATE_LIMIT = 64
 export const SPREAD_LIMIT = 256
 export const ACTION_DEPTH_LIMIT = 8
-export const WAIT_LIMIT_NS = 60 * SECOND
 
 const POLICY = dropCode('policy')
 const NO_WEIGHTS = new Int32Array(0)
@@ -91,7 +89,8 @@ export function compileAction(
     }
     case 'replicate': {
       requireCount(action.to.length, REPLICATE_LIMIT, place)
-      return table.internList(OP_REPLICATE, branches(table, action.to, follow), NO_WEIGHTS, 0, 0)
+      const rows = branches(table, action.to, follow)
+      return limitCopies(table, table.internList(OP_REPLICATE, rows, NO_WEIGHTS, 0, 0), place)
     }
     case 'spread': {
       requireCount(action.to.length, SPREAD_LIMIT, place)
@@ -173,6 +172,29 @@ function prepend(table: ActionTable, modifier: Modifier, row: number): number {
   }
 }
 
+/** The row, unless a packet becomes too many by it: then it is given back. */
+function limitCopies(table: ActionTable, row: number, place: string): number {
+  const copies = copiesOf(table, row)
+  if (copies <= REPLICATE_LIMIT) return row
+  table.release(row)
+  throw new EngineError(
+    'limit',
+    `one packet becomes ${copies}, at most ${REPLICATE_LIMIT} are allowed`,
+    place,
+  )
+}
+
+/** How many packets one becomes by a row, at most. */
+function copiesOf(table: ActionTable, row: number): number {
+  const at = row << ACTION_SHIFT
+  const { words } = table
+  const next = words[at + ACTION_NEXT]
+  if (next >= 0) return copiesOf(table, next)
+  if (words[at + OP] !== OP_REPLICATE && words[at + OP] !== OP_SPREAD) return 1
+  const branches = Array.from(table.lists[words[at + A]].rows, (branch) => copiesOf(table, branch))
+  return words[at + OP] === OP_SPREAD ? Math.max(...branches) : branches.reduce((sum, each) => sum + each, 0)
+}
+
 function rewriteWords(action: RewriteAction, place: string): Modifier {
   let bits = 0
   let ports = 0
@@ -192,65 +214,7 @@ function rewriteWords(action: RewriteAction, place: string): Modifier {
   return [OP_REWRITE, bits, source, destination, ports]
 }
 
-/** An address that a single host may have. */
-function unicast(text: string, place: string): number {
-  const value = target(text, place)
-  if (value >>> 28 === 14)
-    throw new EngineError('invalid', `expected a unicast IPv4 address, got ${JSON.stringify(text)}`, place)
-  return value
-}
-
-/** An address that a packet may be sent to: no martian. */
-function target(text: string, place: string): number {
-  const value = typeof text === 'string' ? parseIpv4Address(text) : undefined
-  const octet = value === undefined ? 0 : value >>> 24
-  if (value === undefined || octet === 0 || octet === 127 || octet >= 240)
-    throw new EngineError('invalid', `expected an IPv4 address of a host, got ${JSON.stringify(text)}`, place)
-  return value
-}
-
-function port(value: number, place: string): number {
-  if (!Number.isInteger(value) || value < 0 || value > 65535)
-    throw new EngineError('invalid', `expected a port 0..65535, got ${value}`, place)
-  return value
-}
-
-function waitOf(action: DecideAction, place: string): number {
-  const { waitNs } = action
-  if (!(waitNs >= 0 && waitNs <= WAIT_LIMIT_NS))
-    throw new EngineError('invalid', `expected 0..${WAIT_LIMIT_NS} ns, got ${waitNs}`, `${place}.waitNs`)
-  return waitNs
-}
-
-function positive(value: number, place: string): number {
-  if (!Number.isFinite(value) || value <= 0)
-    throw new EngineError('invalid', `expected nanoseconds > 0, got ${value}`, place)
-  return value
-}
-
-function knownDrop(reason: Parameters<typeof dropCode>[0], place: string): DropCode {
-  const code = dropCode(reason)
-  if (code === undefined || code === 0)
-    throw new EngineError('invalid', `unknown drop reason ${JSON.stringify(reason)}`, `${place}.reason`)
-  return code
-}
-
 function requireCount(count: number, limit: number, place: string): void {
   if (count < 1 || count > limit)
     throw new EngineError('invalid', `expected 1 to ${limit} actions, got ${count}`, `${place}.to`)
-}
-
-/** Running sums of whole weights 1..65535. */
-function cumulate(branches: readonly { readonly weight: number }[], place: string): Int32Array {
-  let sum = 0
-  return Int32Array.from(branches, ({ weight }, i) => {
-    if (!Number.isInteger(weight) || weight < 1 || weight > 65535)
-      throw new EngineError(
-        'invalid',
-        `expected a whole weight 1..65535, got ${weight}`,
-        `${place}.to[${i}].weight`,
-      )
-    sum += weight
-    return sum
-  })
 }

@@ -7,7 +7,16 @@ import { createFlowRecord } from '../classifier/flow-entry.ts'
 import type { Nanoseconds } from '../clock.ts'
 import type { Change, FlowKey } from '../control.ts'
 import { EngineError } from '../errors.ts'
-import { KEY_DESTINATION, KEY_PORTS, KEY_PROTOCOL, KEY_SOURCE, META_SHIFT, NEXT, NONE } from '../packet.ts'
+import {
+  FLOW,
+  KEY_DESTINATION,
+  KEY_PORTS,
+  KEY_PROTOCOL,
+  KEY_SOURCE,
+  META_SHIFT,
+  NEXT,
+  NONE,
+} from '../packet.ts'
 import { parseIpv4Address } from '../wire/address.ts'
 import { joinPorts } from '../wire/flow-key.ts'
 import type { ChangeContext, Pending, Step } from './step.ts'
@@ -133,8 +142,8 @@ export function resume(
 }
 
 /**
- * Lets the packets of an upcall go on, counted as those of their flow if there is one: with a row, or without an
- * answer as their flow was pinned meanwhile, else as the question's fallback has it. The upcall is closed.
+ * Lets the packets of an upcall go on with a row or, without an answer, as their flow was pinned meanwhile or else
+ * as the question's fallback has it. Those that no flow counted before count as their flow's. The upcall is closed.
  */
 export function releaseParked(context: ChangeContext, upcall: number, now: Nanoseconds, row?: number): void {
   const { upcalls, slab, counters, actions, flows, pins } = context.stages
@@ -153,9 +162,10 @@ export function releaseParked(context: ChangeContext, upcall: number, now: Nanos
       meta[at + KEY_PORTS],
       meta[at + KEY_PROTOCOL],
     )
-    if (flow >= 0) pins.touch(packet, flow, now)
-    const unanswered = flow >= 0 ? flows.actionOf(flow) : view.otherwise
-    context.apply(packet, row ?? unanswered, now)
+    // A packet of a flow was sent here by that flow's own action, which must not send it back.
+    const pinned = flow >= 0 && meta[at + FLOW] === NONE
+    if (pinned) pins.touch(packet, flow, now)
+    context.apply(packet, row ?? (pinned ? flows.actionOf(flow) : view.otherwise), now)
     packet = next
   }
   actions.release(view.otherwise)

@@ -156,6 +156,16 @@ describe('Upcalls', () => {
       expect(router.rows('flows')[0]).to.include({ packets: 1 })
     })
 
+    it('happens once where the flow itself is pinned to the question', () => {
+      const router = new TestRouter()
+      const key = { from: '10.0.1.2', to: '10.0.2.2', protocol: 6, fromPort: 4000, toPort: 80 }
+      const action: Action = { kind: 'decide', waitNs: 0, otherwise: { kind: 'forward' } }
+      router.commit([{ do: 'install-flow', key, action }])
+      router.inject('a', tcp(), tcp())
+      expect(router.take('b')).to.have.length(2)
+      expect(router.rows('flows')[0]).to.include({ packets: 2 })
+    })
+
     it('has happened at once where it waits for nothing', () => {
       const router = new TestRouter()
       router.filter('all', { kind: 'decide', waitNs: 0, otherwise: { kind: 'forward' } })

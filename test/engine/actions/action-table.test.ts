@@ -11,13 +11,13 @@ import {
   OP_SPREAD,
   type References,
 } from '../../../engine/actions/action-table.ts'
+import { WAIT_LIMIT_NS } from '../../../engine/actions/action-values.ts'
 import {
   ACTION_DEPTH_LIMIT,
   type ActionScope,
   compileAction,
   REPLICATE_LIMIT,
   SPREAD_LIMIT,
-  WAIT_LIMIT_NS,
 } from '../../../engine/actions/compile-action.ts'
 import { describeAction } from '../../../engine/actions/describe-action.ts'
 import { EngineError } from '../../../engine/errors.ts'
@@ -261,6 +261,28 @@ describe('ActionTable', () => {
         expect([error.code, error.place]).to.deep.equal([code, place])
         rig.expectEmpty()
       })
+
+    it('refuses what makes too many packets of one, but counts a choice once', () => {
+      const rig = new Rig()
+      const copies = (count: number, each: Action): Action => ({
+        kind: 'replicate',
+        to: Array(count).fill(each),
+      })
+      for (const action of [
+        copies(8, copies(8, tunnel('t0'))),
+        copies(60, spread(tunnel('t0'), copies(1, tunnel('t1')))),
+      ])
+        rig.table.release(rig.compile(action))
+      const error = rig.refusal({
+        kind: 'replicate',
+        to: [tunnel('t0'), classed('gold', copies(8, copies(8, tunnel('t0'))))],
+      })
+      expect([error.code, error.reason]).to.deep.equal([
+        'limit',
+        'one packet becomes 65, at most 64 are allowed',
+      ])
+      rig.expectEmpty()
+    })
 
     it('refuses what nests too deeply', () => {
       const rig = new Rig()
