@@ -9,7 +9,7 @@ import { type Benchmark, type Figure, figure } from './benchmark.ts'
 
 const FLOWS = 4096
 const LEAVES = 256
-const BATCH = 64
+export const BATCH = 64
 const PACKETS = 400_000
 const ROUNDS = 5
 const MAC = {
@@ -18,14 +18,14 @@ const MAC = {
   host: Uint8Array.of(2, 9, 0, 0, 0, 1),
 }
 
-interface Rig {
+export interface Rig {
   readonly engine: Engine
   readonly frames: readonly Uint8Array[]
   readonly input: MemoryPort
   sent: number
 }
 
-function frameOf(flow: number): Uint8Array {
+export function frameOf(flow: number): Uint8Array {
   const source = 0x0a000100 + (flow & 0xff)
   const destination = 0xc6120000 + (flow >> 8)
   const frame = new Uint8Array(64)
@@ -38,7 +38,7 @@ function frameOf(flow: number): Uint8Array {
 }
 
 /** A router with 16 classes of 16 leaves, FLOWS pinned flows into a tunnel, and a host that answers ARP. */
-function build(encapsulate: boolean): Rig {
+export function build(encapsulate: boolean): Rig {
   const engine = new Engine({ seed: 1, slab: { capacity: 8192 } })
   const input = new MemoryPort({ name: 'in', mac: MAC.in })
   const output = new MemoryPort({ name: 'out', mac: MAC.out })

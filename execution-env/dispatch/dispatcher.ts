@@ -14,7 +14,7 @@ import { type Bell, Bells } from './bells.ts'
 import { queryLetter } from './letters.ts'
 import type { CallResult } from './mailbox.ts'
 import { MessageBus } from './message-bus.ts'
-import type { Processor } from './processor.ts'
+import { PRESSING, type Processor } from './processor.ts'
 import { Processors } from './processors.ts'
 import type { Program } from './program.ts'
 import { Replies } from './replies.ts'
@@ -40,12 +40,14 @@ export type Issue = (done: (spentNs: number, run: (now: number) => void) => void
 
 /** Rounds of one poll: what keeps a busy plugin from keeping the engine. */
 const ROUNDS = 64
+/** Where time is measured, a turn costs system calls: under load a batch gathers for so long. */
+const SPACING_NS = 100_000
 
 export class Dispatcher {
   readonly engine: Engine
   readonly transactions: Transactions
   readonly tenants: Tenants
-  readonly processors = new Processors()
+  readonly processors: Processors
   readonly timing: Timing
   onLost: LostSink = () => {}
   readonly #calendar: (now: number) => number
@@ -54,11 +56,14 @@ export class Dispatcher {
   readonly #bus: MessageBus
   readonly #turns: TurnRunner
   #now = 0
+  /** Something was sent since the sandboxes were polled. */
+  #hasIssued = false
 
   constructor(options: DispatcherOptions) {
     const { engine, timing = { kind: 'measured' }, calendar } = options
     this.engine = engine
     this.timing = timing
+    this.processors = new Processors(timing.kind === 'measured' ? SPACING_NS : 0)
     this.tenants = new Tenants(engine)
     this.#calendar = calendar
     this.#bus = new MessageBus(this.tenants, (tenant) => this.wake(tenant))
@@ -192,12 +197,16 @@ export class Dispatcher {
   /** Does all that can be done at `now`. Returns how much was done: something may have to be sent then. */
   poll(now: number): number {
     this.#now = now
-    let done = 0
+    // Looking whether an answer has come costs a system call: once, and after something was sent.
+    let done = this.processors.poll(now)
     for (let round = 0; round < ROUNDS; round++) {
       let moved = this.#gather(now) + this.#bells.ring(now, (tenant) => this.wake(tenant))
       moved += this.#replies.release(now)
       for (const processor of this.processors) moved += this.#beginTurn(processor, now)
-      moved += this.processors.poll(now)
+      if (this.#hasIssued) {
+        this.#hasIssued = false
+        moved += this.processors.poll(now)
+      }
       if (moved === 0) break
       done += moved
     }
@@ -219,6 +228,7 @@ export class Dispatcher {
       const tenant = tenants.ofOwner(engine.askedBy(upcall))
       if (tenant?.program?.decisionRate.take(now) === true && tenant.upcalls.push(upcall)) {
         if (tenant.upcalls.size === 1) this.wake(tenant)
+        if (tenant.upcalls.size === PRESSING) this.processors.of(tenant.program.sandbox).press()
       } else if (engine.decisions.giveUp(upcall, now) && tenant !== undefined) tenant.counters.fallbacks++
     }
     return count
@@ -260,6 +270,7 @@ export class Dispatcher {
     const isMeasured = this.timing.kind === 'measured'
     const modelled = modelledNs(this.timing, work)
     this.processors.outstanding++
+    this.#hasIssued = true
     issue((spentNs, run) => {
       this.processors.outstanding--
       const at = isMeasured ? this.#now : now + modelled

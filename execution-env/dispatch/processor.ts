@@ -7,15 +7,25 @@ import { type Owner, ResourceManager, type ResourceReport, type ResourceShare } 
 import type { Sandbox } from '../sandbox/index.ts'
 
 const NANOSECONDS_PER_SECOND = 1e9
+/** Questions with which a turn need not wait any longer. */
+export const PRESSING = 32
 
 export class Processor {
   readonly sandbox: Sandbox
   readonly #resources = new ResourceManager({ unitsPerSecond: NANOSECONDS_PER_SECOND })
   readonly #owners = new Set<Owner>()
+  readonly #spacingNs: number
   #turn: Owner | undefined
+  #begunAt = Number.NEGATIVE_INFINITY
+  #isPressed = false
 
-  constructor(sandbox: Sandbox) {
+  /**
+   * @param spacingNs between the beginnings of two turns, unless many questions wait: under load a batch gathers, at
+   * rest nothing waits
+   */
+  constructor(sandbox: Sandbox, spacingNs = 0) {
     this.sandbox = sandbox
+    this.#spacingNs = spacingNs
   }
 
   /** Whose turn is under way. */
@@ -46,10 +56,19 @@ export class Processor {
     else this.#resources.block(owner)
   }
 
+  /** Says that many questions wait. */
+  press(): void {
+    this.#isPressed = true
+  }
+
   /** Begins the next turn, if none is under way and somebody may have one. */
   begin(now: number): Owner | undefined {
-    if (this.#turn !== undefined) return undefined
+    if (this.#turn !== undefined || (!this.#isPressed && now - this.#begunAt < this.#spacingNs))
+      return undefined
     this.#turn = this.#resources.pickNext(now)
+    if (this.#turn === undefined) return undefined
+    this.#isPressed = false
+    this.#begunAt = now
     return this.#turn
   }
 
@@ -61,7 +80,9 @@ export class Processor {
 
   /** When a turn may begin; infinity while one is under way. */
   nextTurnAt(now: number): number {
-    return this.#turn === undefined ? this.#resources.nextEligibleAt(now) : Number.POSITIVE_INFINITY
+    if (this.#turn !== undefined) return Number.POSITIVE_INFINITY
+    const spacedAt = this.#isPressed ? now : this.#begunAt + this.#spacingNs
+    return Math.max(this.#resources.nextEligibleAt(now), spacedAt)
   }
 
   report(): readonly ResourceReport[] {

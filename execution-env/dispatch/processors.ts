@@ -14,11 +14,18 @@ export class Processors {
   /** Requests under way in all sandboxes. */
   outstanding = 0
   readonly #bySandbox = new Map<Sandbox, Processor>()
+  readonly #spacingNs: number
   #lookedAt = Number.NEGATIVE_INFINITY
+
+  /** @param spacingNs between the beginnings of two turns of a processor */
+  constructor(spacingNs: number) {
+    this.#spacingNs = spacingNs
+  }
 
   of(sandbox: Sandbox): Processor {
     let processor = this.#bySandbox.get(sandbox)
-    if (processor === undefined) this.#bySandbox.set(sandbox, (processor = new Processor(sandbox)))
+    if (processor === undefined)
+      this.#bySandbox.set(sandbox, (processor = new Processor(sandbox, this.#spacingNs)))
     return processor
   }
 
