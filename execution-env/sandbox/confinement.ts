@@ -122,7 +122,6 @@ export function nodeFlags(program: string): string[] {
     '--no-node-snapshot',
     '--no-warnings',
     '--disallow-code-generation-from-strings',
-    '--max-old-space-size=128',
     '--permission',
     '--allow-addons',
     '--allow-worker',

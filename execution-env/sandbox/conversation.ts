@@ -4,7 +4,7 @@
  */
 import { AnswerError } from './answer.ts'
 import { DeadlineGuard } from './deadline-guard.ts'
-import { Exchange } from './exchange.ts'
+import { Exchange, type Heard } from './exchange.ts'
 import { FrameError } from './frame.ts'
 import type { Launched } from './launch.ts'
 import type { ProcessLimits } from './limits.ts'
@@ -56,18 +56,36 @@ export class Conversation {
   advance(process: Launched, state: SandboxState, now: number): Step {
     this.#exchange ??= new Exchange(process.channel)
     const exchange = this.#exchange
+    if (state === 'serving' && this.outstanding === 0) return process.exited ? 'died' : 'nothing'
+    const heard = this.#blocking
+      ? this.#guarded(exchange, process, state, now)
+      : this.#exchangeOnce(exchange, state, now)
+    if (heard === 'closed') return exchange.lastWords ?? 'died'
+    if (typeof heard === 'object') this.#headSince = now
+    if (heard !== 'nothing') return heard
+    if (this.#blocking) return 'again'
+    return state === 'serving' && now - this.#headSince > this.#deadlineMs() * 1e6 ? 'deadline' : 'nothing'
+  }
+
+  /** Sends what waits and takes what has come; in the blocking mode, either may take its time. */
+  #exchangeOnce(exchange: Exchange, state: SandboxState, now: number): Heard | 'protocol' {
     try {
-      if (state === 'serving' && !this.#sendWaiting(exchange, now)) return this.#died(exchange)
-      if (state === 'serving' && exchange.sent.length === 0) return process.exited ? 'died' : 'nothing'
-      const heard = this.#blocking ? this.#waitFor(exchange, process) : exchange.receive()
-      if (typeof heard === 'object') this.#headSince = now
-      if (heard === 'closed') return this.#died(exchange)
-      if (heard !== 'nothing') return heard
-      if (this.#blocking) return 'again'
-      return state === 'serving' && now - this.#headSince > this.#deadlineMs() * 1e6 ? 'deadline' : 'nothing'
+      if (state === 'serving' && !this.#sendWaiting(exchange, now)) return 'closed'
+      return exchange.receive()
     } catch (error) {
       if (error instanceof FrameError || error instanceof AnswerError) return 'protocol'
       throw error
+    }
+  }
+
+  /** The same under the eyes of the guard. */
+  #guarded(exchange: Exchange, process: Launched, state: SandboxState, now: number): Heard | 'protocol' {
+    const guard = DeadlineGuard.ofThread()
+    guard.begin(this.#deadlineMs(), process.pid ?? 0)
+    try {
+      return this.#exchangeOnce(exchange, state, now)
+    } finally {
+      if (guard.end()) exchange.lastWords = 'deadline'
     }
   }
 
@@ -82,26 +100,10 @@ export class Conversation {
     return exchange.channel.flush()
   }
 
-  /** Receives under the eyes of the guard. */
-  #waitFor(exchange: Exchange, process: Launched): ReturnType<Exchange['receive']> {
-    const guard = DeadlineGuard.ofThread()
-    guard.begin(this.#deadlineMs(), process.pid ?? 0)
-    try {
-      return exchange.receive()
-    } finally {
-      guard.end()
-    }
-  }
-
   /** Time after which the router itself gives up: for the request under way, or for the start. */
   #deadlineMs(): number {
     const { graceMs, deadlineMs, bootMs } = this.#limits
-    const { head } = this
+    const head = this.head ?? this.#queue[0]
     return head === undefined ? bootMs : limitMs(head) + graceMs + deadlineMs
-  }
-
-  #died(exchange: Exchange): CrashReason {
-    const { lastWords } = exchange
-    return lastWords === 'timeout' || lastWords === 'memory' ? lastWords : 'died'
   }
 }

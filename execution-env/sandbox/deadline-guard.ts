@@ -36,6 +36,7 @@ let shared: DeadlineGuard | undefined
 
 export class DeadlineGuard {
   readonly #heartbeat = new Heartbeat()
+  #stallsBefore = 0
 
   /** The guard of this thread, which waits for one process at a time. */
   static ofThread(): DeadlineGuard {
@@ -56,10 +57,13 @@ export class DeadlineGuard {
 
   /** Says that this thread waits for a process, which is killed after `limitMs`. */
   begin(limitMs: number, pid: number): void {
+    this.#stallsBefore = this.#heartbeat.stalls()
     this.#heartbeat.begin(limitMs, 0, pid)
   }
 
-  end(): void {
+  /** Says that it waits no longer. @returns whether the process was killed */
+  end(): boolean {
     this.#heartbeat.end()
+    return this.#heartbeat.stalls() !== this.#stallsBefore
   }
 }

@@ -29,8 +29,6 @@ import { failure, type SandboxFailure } from './sandbox-error.ts'
 /** What `receive` found: the process is ready, a request has its outcome, nothing is there, the process is gone. */
 export type Heard = 'ready' | Outcome | 'nothing' | 'closed'
 
-const WORDS: readonly string[] = ['timeout', 'memory', 'closed']
-
 /** A request other than a batch as a frame. */
 function encode(request: Exclude<Request, DecideRequest>): Uint8Array {
   const { sequence } = request
@@ -49,8 +47,8 @@ export class Exchange {
   readonly channel: Channel
   /** Requests that were sent and are not answered, oldest first. */
   readonly sent: Request[] = []
-  /** Why the process says that it ends. */
-  lastWords: string | undefined
+  /** Why the process is about to die, as its watchdog or the router's guard says. */
+  lastWords: 'timeout' | 'memory' | 'deadline' | undefined
 
   constructor(channel: Channel) {
     this.channel = channel
@@ -105,10 +103,10 @@ export class Exchange {
     return outcome
   }
 
-  #words(): string {
+  #words(): 'timeout' | 'memory' | undefined {
     const { bytes, start, length } = this.channel.frame
     const text = readText(bytes, start, Math.min(length, 20))
-    return WORDS.includes(text) ? text : 'closed'
+    return text === 'timeout' || text === 'memory' ? text : undefined
   }
 
   #finishCall(request: Request): Outcome {

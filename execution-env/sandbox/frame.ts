@@ -19,7 +19,6 @@ export const UNLOAD = 2
 export const CALL = 3
 export const BATCH = 4
 export const ANSWER = 5
-export const CLOSE = 6
 
 /** From the sandbox process. */
 export const READY = 32

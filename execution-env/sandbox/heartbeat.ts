@@ -3,7 +3,7 @@
  * it works; a counter that stays the same odd number for too long is a stall. Beginning and ending work costs an
  * atomic addition; the watcher alone looks at a clock, and sleeps while nobody works.
  *
- * Memory: words [wakes, asleep], then per slot [beats, limit in milliseconds, tag, unused].
+ * Memory: words [wakes, asleep], then per slot [beats, limit in milliseconds, tag, stalls].
  */
 
 const WAKES = 0
@@ -13,6 +13,7 @@ const SLOT_WORDS = 4
 const BEATS = 0
 const LIMIT_MS = 1
 const TAG = 2
+const STALLS = 3
 
 const slotAt = (slot: number, word: number): number => SLOTS_AT + slot * SLOT_WORDS + word
 
@@ -42,6 +43,11 @@ export class Heartbeat {
     if (Atomics.load(words, ASLEEP) === 0) return
     Atomics.add(words, WAKES, 1)
     Atomics.notify(words, WAKES)
+  }
+
+  /** How often a watcher has found a stall. */
+  stalls(slot = 0): number {
+    return Atomics.load(this.#words, slotAt(slot, STALLS))
   }
 
   /** Says that the work has ended. */
@@ -109,8 +115,10 @@ export function createStallWatch(memory: SharedArrayBuffer): StallWatch {
         if (beats !== seen[slot]) {
           seen[slot] = beats
           since[slot] = nowMs
-        } else if ((beats & 1) === 1 && nowMs - since[slot]! > read(slot, 1) + graceMs)
+        } else if ((beats & 1) === 1 && nowMs - since[slot]! > read(slot, 1) + graceMs) {
+          Atomics.add(words, SLOTS_AT + slot * SLOT_WORDS + 3, 1)
           tags.push(read(slot, 2))
+        }
       }
       return tags
     },

@@ -79,7 +79,8 @@ export class Instances {
   }
 
   batch(frame: FrameView): void {
-    const { bytes, view, start, length } = frame
+    // A question during the batch moves the reader on: the frame is not looked at after it.
+    const { bytes, view, start, length, sequence } = frame
     const instance = view.getUint32(start + 16, true)
     const count = view.getUint32(start + 24, true)
     const outputBytes = count * view.getUint16(start + 30, true) * 4
@@ -105,7 +106,7 @@ export class Instances {
       this.#heartbeat.end()
     }
     const spentNs = (performance.now() - began) * 1e6
-    this.#respondBatch(frame.sequence, status, spentNs, isolate, outputBytes, text)
+    this.#respondBatch(sequence, status, spentNs, isolate, outputBytes, text)
   }
 
   #respondBatch(

@@ -100,18 +100,25 @@ export class RequestDesk {
     return loaded
   }
 
-  /** Calls back for all that is to be told. @returns the number of replies */
+  /** Calls back for all that is to be told. What a throwing callback leaves is told next time. @returns replies told */
   tell(): number {
     if (this.#outbox.length === 0) return 0
     const outbox = this.#outbox
     this.#outbox = []
     let replies = 0
-    for (const each of outbox)
-      if ('kind' in each) this.#options.onEvent(each)
-      else {
-        replies++
-        handOver(each)
+    let at = 0
+    try {
+      while (at < outbox.length) {
+        const each = outbox[at++]!
+        if ('kind' in each) this.#options.onEvent(each)
+        else {
+          replies++
+          handOver(each)
+        }
       }
+    } finally {
+      if (at < outbox.length) this.#outbox = [...outbox.slice(at), ...this.#outbox]
+    }
     return replies
   }
 

@@ -9,7 +9,6 @@ import {
   ASK,
   BATCH,
   CALL,
-  CLOSE,
   copyFrame,
   type FrameView,
   LOAD,
@@ -46,10 +45,11 @@ export class RequestLoop {
     this.#channel.send(textFrame(READY, 0, process.version))
     for (;;) {
       const frame = this.#waiting.shift() ?? this.#receive()
-      this.#sequence = frame.sequence
+      const { type, sequence } = frame
+      this.#sequence = sequence
       this.#carryOut(frame)
       // What isolated-vm puts off to the event loop happens between loads, never between decisions.
-      if (frame.type === LOAD || frame.type === UNLOAD) await new Promise(setImmediate)
+      if (type === LOAD || type === UNLOAD) await new Promise(setImmediate)
     }
   }
 
@@ -63,8 +63,6 @@ export class RequestLoop {
         return this.#instances.load(frame)
       case UNLOAD:
         return this.#instances.unload(frame)
-      case CLOSE:
-        return end()
       default:
         throw new Error(`a frame of type ${frame.type}`)
     }

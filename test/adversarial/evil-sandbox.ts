@@ -90,6 +90,10 @@ const DEEDS: Readonly<Record<string, (sequence: number, instance: number) => unk
     process.abort()
   },
   silence: () => {},
+  deaf: (sequence) => {
+    answer(sequence, '{"value":"what?"}')
+    for (;;);
+  },
   garbage: () => write(Uint8Array.from({ length: 4096 }, (_, at) => (at * 7) & 255)),
   enormous: () => write(header(DONE, 0xffff_fff0)),
   half: (sequence) => {

@@ -105,15 +105,26 @@ for (const blocking of [true, false])
       expectCrash('protocol')
     })
 
-    it("is killed by the router's own deadline when it hangs, never answers, or never ends its answer", async () => {
+    it("is killed by the router's own deadline when it hangs, is silent, never ends, or does not listen", async () => {
       const impatient = open(100)
       try {
         for (const deed of ['hang', 'silence', 'endless']) {
           await loaded(impatient.sandbox, 'evil', code, { limits: { callMs: 0 } })
           const reply = await call(impatient.sandbox, 'evil', deed)
           expect(reply.ok ? 'no failure' : reply.failure, deed).to.include({ code: 'crashed', blamed: true })
+          expect(impatient.events.findLast((event) => event.kind === 'crashed')).to.include({
+            reason: 'deadline',
+          })
           await settle(impatient.sandbox)
         }
+        await loaded(impatient.sandbox, 'evil', code, { limits: { callMs: 0 } })
+        expect(await resultOf(impatient.sandbox, 'evil', 'deaf')).to.equal('what?')
+        // More than the pipe takes: the router would wait for room without end.
+        const reply = await call(impatient.sandbox, 'evil', 'behave', 'x'.repeat(300_000))
+        expect(reply.ok ? 'no failure' : reply.failure.code).to.equal('crashed')
+        expect(impatient.events.findLast((event) => event.kind === 'crashed')).to.include({
+          reason: 'deadline',
+        })
       } finally {
         await impatient.sandbox.close()
       }

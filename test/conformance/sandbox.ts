@@ -245,6 +245,29 @@ export function describeSandbox(name: string, rig: SandboxRig): void {
       })
     })
 
+    describe('when batches ask the host', () => {
+      it('decides each with its own answers while others wait', async () => {
+        const code = vet(
+          `module.exports = { batches: { look: (host, input, output, count) => {
+            for (let at = 0; at < count; at++) output[at] = host.ask('double', input[at]) } } }`,
+          'asking.js',
+        )
+        await loaded(sandbox, 'a', code, { host: { double: (argument) => (argument as number) * 2 } })
+        const decided: number[] = []
+        for (let number = 0; number < 12; number++) {
+          const batch = new Batch({ capacity: 2, inputWords: 1, outputWords: 1 })
+          batch.count = 2
+          batch.input.set([number, number + 100])
+          sandbox.decide('a', 'look', batch, AT, (given) => decided.push(given.output[0]!, given.output[1]!))
+        }
+        await settle(sandbox)
+        expect(decided).to.deep.equal(
+          Array.from({ length: 12 }, (_, number) => [number * 2, (number + 100) * 2]).flat(),
+        )
+        expect(sandbox.stats().crashes).to.equal(0)
+      })
+    })
+
     describe('when it decides batches', () => {
       const decide = async (entry: string, records: readonly number[], batch?: Batch): Promise<Batch> => {
         const used = batch ?? new Batch({ capacity: 256, inputWords: 2, outputWords: 1 })
@@ -371,6 +394,27 @@ export function describeSandbox(name: string, rig: SandboxRig): void {
       it('fails calls whose values cannot be written down', async () => {
         await loaded(sandbox, 'a', codeOf('const loop = {}; loop.self = loop; return loop'))
         expect(codeOfFailure(await call(sandbox, 'a', 'run'))).to.equal('thrown')
+      })
+    })
+
+    describe('when a callback throws', () => {
+      it('throws out of poll, and still tells everybody else, once', async () => {
+        await loaded(sandbox, 'a', codeOf('return argument'))
+        const told: unknown[] = []
+        for (const number of [1, 2, 3])
+          sandbox.call('a', 'run', number, AT, (reply) => {
+            told.push(reply.ok && reply.value)
+            if (number === 2) throw new Error('mine')
+          })
+        const errors: unknown[] = []
+        while (told.length < 3)
+          try {
+            await settle(sandbox)
+          } catch (error) {
+            errors.push((error as Error).message)
+          }
+        await settle(sandbox)
+        expect([told, errors]).to.deep.equal([[1, 2, 3], ['mine']])
       })
     })
 

@@ -256,6 +256,23 @@ describe('ProcessSandbox', () => {
       }
     })
 
+    it('gives every instance the memory that it may have, and no more', async () => {
+      const { sandbox } = open()
+      // 8 MB of numbers a step, on the heap of the language.
+      const body =
+        'const all = []; for (let n = 0; n < argument; n++) all.push(new Array(1e6).fill(n + 0.5)); return all.length'
+      for (const [memoryBytes, steps, ends] of [
+        [16e6, 1, 'ok'],
+        [16e6, 8, 'memory'],
+        [256e6, 20, 'ok'],
+      ] as const) {
+        await loaded(sandbox, 'a', codeOf(body), { limits: { memoryBytes, callMs: 60_000 } })
+        const reply = await call(sandbox, 'a', 'run', steps)
+        expect(reply.ok ? 'ok' : reply.failure.code, `${memoryBytes} ${steps}`).to.equal(ends)
+        sandbox.unload('a')
+      }
+    })
+
     it('gives back what instances took, load after load', async function () {
       if (process.platform !== 'linux') requireLab(this, 'memory is looked at in /proc')
       const { sandbox } = open()
