@@ -74,7 +74,8 @@ export interface EnvironmentReport {
 export class EnvironmentManager {
   readonly #options: EnvironmentManagerOptions
   readonly #environments = new Map<string, Environment>()
-  #dryRuns = 0
+  /** Instances that each id has had. */
+  readonly #instances = new Map<string, number>()
 
   constructor(options: EnvironmentManagerOptions) {
     this.#options = options
@@ -159,17 +160,17 @@ export class EnvironmentManager {
     const id = instanceId(bundle, options)
     const present = this.#environments.get(id)
     const installation = createInstallation(bundle, { ...present?.installation.options, ...options })
-    const { dispatcher, random, scope = '' } = this.#options
+    const { dispatcher, random } = this.#options
     const owner = dispatcher.engine.owners.numberOf(id)
     const tenant = present?.tenant ?? new Tenant({ id }, owner, Number.MAX_SAFE_INTEGER)
-    const number = ++this.#dryRuns
+    const name = this.#instanceName(id)
     const preparation = new Preparation({
       dispatcher,
       tenant,
       installation,
       sandbox: this.#sandboxFor(installation),
-      name: `${scope}${id}?${number}`,
-      seed: random.fork(`dry run ${number}`).origin as LoadOptions['seed'],
+      name,
+      seed: random.fork(name).origin as LoadOptions['seed'],
     })
     preparation.begin(now, (outcome, at) => {
       const result = outcome.ok ? this.#dryRunOf(id, installation, preparation, at) : outcome
@@ -211,17 +212,33 @@ export class EnvironmentManager {
     return at
   }
 
+  /** Ends everything at once, without a word to anybody: the engine is closed, or is about to be. */
+  close(): void {
+    for (const { tenant } of this.#environments.values()) {
+      const program = tenant?.program
+      program?.sandbox.unload(program.name)
+    }
+    this.#environments.clear()
+    this.#options.sandboxes.leave(this.#onEvent)
+  }
+
   readonly #lost: LostSink = (tenant, _program, failure, now) =>
     this.#environments.get(tenant.id)?.lost(failure, now)
 
   get #context() {
-    const { dispatcher, random, scope = '' } = this.#options
+    const { dispatcher, random } = this.#options
     return {
       dispatcher,
       random,
-      scope,
+      instanceName: (id: string) => this.#instanceName(id),
       sandboxFor: (installation: Installation) => this.#sandboxFor(installation),
     }
+  }
+
+  #instanceName(id: string): string {
+    const number = (this.#instances.get(id) ?? 0) + 1
+    this.#instances.set(id, number)
+    return `${this.#options.scope ?? ''}${id}:${number}`
   }
 
   #sandboxFor({ bundle, trusted }: Installation): Sandbox {

@@ -25,8 +25,11 @@ export interface EnvironmentContext {
   /** Where an installation runs. */
   readonly sandboxFor: (installation: Installation) => Sandbox
   readonly random: Random
-  /** Put before the names of instances, where several routers share a sandbox. */
-  readonly scope: string
+  /**
+   * A name for a new instance of an id in its sandbox, which no instance has had: a sandbox remembers what the bearers
+   * of names did.
+   */
+  readonly instanceName: (id: string) => string
 }
 
 /** A version that has gone. */
@@ -53,8 +56,8 @@ export class Environment {
   #step: { abandon(): void } | undefined
   /** Whoever waits for it. */
   #waiting: Done = () => {}
-  /** Instances so far: each has a name of its own, since a sandbox remembers what their bearers did. */
-  #instances = 0
+  /** Name of the instance that serves in its sandbox; it keeps it when it comes back. */
+  #name = ''
   #lookAt = NEVER
   #restarts = 0
   #lastFailure = ''
@@ -99,7 +102,7 @@ export class Environment {
     this.#tenant ??= this.#context.dispatcher.addTenant({ id: this.id })
     this.#strikes.forget()
     this.#waiting = done
-    this.#instances++
+    this.#name = this.#context.instanceName(this.id)
     this.#prepare(undefined, now)
   }
 
@@ -186,21 +189,21 @@ export class Environment {
     waiting(outcome, now)
   }
 
-  #preparationOf(installation: Installation, instance: number): Preparation {
-    const { dispatcher, sandboxFor, random, scope } = this.#context
+  #preparationOf(installation: Installation, name: string): Preparation {
+    const { dispatcher, sandboxFor, random } = this.#context
     return new Preparation({
       dispatcher,
       tenant: this.#tenant!,
       installation,
       sandbox: sandboxFor(installation),
-      name: `${scope}${this.id}:${instance}`,
-      seed: random.fork(`${this.id} ${instance} ${this.#restarts}`).origin as LoadOptions['seed'],
+      name,
+      seed: random.fork(`${name} ${this.#restarts}`).origin as LoadOptions['seed'],
     })
   }
 
   /** Loads and sets up the installation, and gives it the state that was kept, if it reads it. */
   #prepare(kept: ExportedState | undefined, now: number): void {
-    const preparation = this.#preparationOf(this.#installation, this.#instances)
+    const preparation = this.#preparationOf(this.#installation, this.#name)
     this.#step = preparation
     const end = (outcome: Outcome, at: number): void =>
       outcome.ok ? this.#takeOver(preparation, at) : this.#notReady(outcome, at)
@@ -251,10 +254,11 @@ export class Environment {
   #upgrade(to: Previous, state: 'move' | 'discard', now: number, done: Done): void {
     this.#move('upgrade')
     this.#waiting = done
+    const name = this.#context.instanceName(this.id)
     const upgrade = new Upgrade({
       dispatcher: this.#context.dispatcher,
       tenant: this.#tenant!,
-      preparation: this.#preparationOf(to.installation, ++this.#instances),
+      preparation: this.#preparationOf(to.installation, name),
       state,
       ...(to.state === undefined ? {} : { older: to.state }),
     })
@@ -269,6 +273,7 @@ export class Environment {
       before?.sandbox.unload(before.name)
       this.#previous = { installation: this.#installation, state: exported }
       this.#installation = to.installation
+      this.#name = name
       this.#checkpoints.forget()
       this.#checkpoints.begin(at)
       this.#move('switched')

@@ -14,6 +14,8 @@ import {
 export interface Sandboxes {
   /** The sandbox for programs of a signer; `onEvent` hears of it from then on. */
   sandboxFor(signer: string, trusted: boolean, onEvent: (event: SandboxEvent) => void): Sandbox
+  /** Tells nothing any more to whoever heard of sandboxes. */
+  leave(onEvent: (event: SandboxEvent) => void): void
 }
 
 type Listener = (event: SandboxEvent) => void
@@ -42,6 +44,10 @@ export class SandboxPool implements Sandboxes {
     }
     entry.listeners.add(onEvent)
     return entry.sandbox
+  }
+
+  leave(onEvent: Listener): void {
+    for (const { listeners } of this.#sandboxes.values()) listeners.delete(onEvent)
   }
 
   /** Ends all sandboxes. */

@@ -114,6 +114,7 @@ export class Dispatcher {
     before?.actions.clear()
     if (before !== undefined && before.sandbox !== program.sandbox) this.processors.dismiss(tenant, before)
     tenant.program = program
+    tenant.takeNumbersOf(program)
     tenant.log.setRate(program.limits.logLinesPerSecond)
     this.engine.owned.limit(tenant.id, program.settings.flows)
     const follows = [...program.subscriptions.values()].some((each) => each.kind === 'ended')
@@ -281,7 +282,7 @@ export class Dispatcher {
   #ended(flow: Readonly<OwnedFlow>, end: number): void {
     const tenant = this.tenants.ofOwner(flow.owner)
     if (tenant === undefined) return
-    tenant.ends.push(flow, end)
+    tenant.ends.push(flow, end, tenant.last?.tunnelOfEngine.get(flow.tunnel) ?? 0)
     if (tenant.ends.size === 1) this.wake(tenant)
   }
 

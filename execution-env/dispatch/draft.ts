@@ -252,9 +252,14 @@ function changed(present: ClassSpec, given: Partial<ClassSpec>): ClassSpec {
   return ceiling == null ? rest : { ...rest, ceiling }
 }
 
+/** A schema takes time to compile, and the engine waits. */
+const SCHEMA_CHARACTERS_MAX = 4_096
+
 /** The check of message bodies that a plugin asks for, in the subset of JSON Schema that takes bounded time. */
 function messageCheckOf(schema: unknown, place: string): ReturnType<typeof checkOf> | undefined {
   if (schema === undefined) return undefined
+  if (JSON.stringify(schema).length > SCHEMA_CHARACTERS_MAX)
+    throw new EngineError('limit', `longer than ${SCHEMA_CHARACTERS_MAX} characters`, `${place}.schema`)
   const [problem] = checkConfigSchema(schema as JsonValue)
   if (problem !== undefined) throw new EngineError('invalid', formatProblem(problem), `${place}.schema`)
   const check = checkOf(schema as Record<string, unknown>, {}, { strict: false, validateSchema: false })

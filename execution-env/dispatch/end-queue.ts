@@ -21,8 +21,8 @@ export class EndQueue {
     return this.#size
   }
 
-  /** Adds a flow; `tunnel` in the record is the engine's number plus 1, 0 for none, and the subscription is open. */
-  push(flow: Readonly<OwnedFlow>, reason: number): void {
+  /** Adds a flow, whose subscription is left open. @param tunnel the guest's number of where it was sent, or 0 */
+  push(flow: Readonly<OwnedFlow>, reason: number, tunnel: number): void {
     if (this.#size >= ENDS_LIMIT) {
       this.refused++
       return
@@ -36,7 +36,7 @@ export class EndQueue {
     words[at + END_RECORD.destination] = flow.destination
     words[at + END_RECORD.ports] = (flow.sourcePort << 16) | flow.destinationPort
     words[at + END_RECORD.protocol] = flow.protocol | (reason << 8)
-    words[at + END_RECORD.tunnel] = flow.tunnel + 1
+    words[at + END_RECORD.tunnel] = tunnel
     writeDouble(words, at + END_RECORD.packets, flow.packets)
     writeDouble(words, at + END_RECORD.bytes, flow.bytes)
     this.#size++
@@ -50,6 +50,14 @@ export class EndQueue {
     this.#head = (this.#head + 1) % (this.#words.length / END_WORDS)
     this.#size--
     return true
+  }
+
+  /** Gives tunnels other numbers: another guest takes over. */
+  renumber(numberOf: (tunnel: number) => number): void {
+    for (let i = 0; i < this.#size; i++) {
+      const at = ((this.#head + i) % (this.#words.length / END_WORDS)) * END_WORDS + END_RECORD.tunnel
+      this.#words[at] = numberOf(this.#words[at]!)
+    }
   }
 
   clear(): void {

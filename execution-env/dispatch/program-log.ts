@@ -16,14 +16,17 @@ export interface LogEntry {
 
 /** Lines that are kept. */
 const KEPT = 256
+/** Lines of the router's about one plugin that are kept a second; a plugin can bring them about. */
+const NOTES_PER_SECOND = 50
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is replaced
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g
 
 export class ProgramLog {
   readonly #entries: LogEntry[] = []
   readonly #sink: (entry: LogEntry) => void
+  readonly #notes = new Rate(NOTES_PER_SECOND)
   #rate: Rate
-  /** Lines of the plugin that were over the limit. */
+  /** Lines that were over the limit. */
   dropped = 0
   /** Lines written, without those dropped. */
   written = 0
@@ -54,7 +57,9 @@ export class ProgramLog {
 
   /** A line of the router's about the plugin. What it quotes of the plugin must be bounded. */
   note(level: LogLevel, text: string, now: number): void {
-    this.#write({ atNs: now, by: 'router', level, text: text.replace(CONTROL, ' ') })
+    if (this.#notes.take(now))
+      this.#write({ atNs: now, by: 'router', level, text: text.replace(CONTROL, ' ') })
+    else this.dropped++
   }
 
   #write(entry: LogEntry): void {

@@ -15,7 +15,7 @@ export type Subscription =
 export const SUBSCRIPTION_LIMIT = 1_024
 export const SUBSCRIPTION_LIMITS: Readonly<Record<Subscription['kind'], number>> = {
   ended: 16,
-  message: 256,
+  message: 64,
   query: 64,
   watch: 16,
   route: 256,

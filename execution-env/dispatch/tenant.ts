@@ -85,6 +85,8 @@ export class Tenant {
   readonly parked = new Map<string, number>()
   /** The version that serves. */
   program: Program | undefined
+  /** The version that serves or served last: ends of flows are told in its numbers. */
+  last: Program | undefined
   /** Nothing is asked of the program; what comes waits. */
   suspended = false
   /** A turn is under way. */
@@ -105,6 +107,13 @@ export class Tenant {
   /** Whether there is something that the program could be called for. */
   get hasWork(): boolean {
     return this.upcalls.size > 0 || this.mailbox.size > 0 || this.ends.size > 0
+  }
+
+  /** From now on what waits is told in the numbers of this program. */
+  takeNumbersOf(program: Program): void {
+    const keys = new Map([...(this.last?.tunnels ?? [])].map(([key, number]) => [number, key]))
+    this.ends.renumber((number) => program.tunnels.get(keys.get(number) ?? '') ?? 0)
+    this.last = program
   }
 
   /** Name of one of its classes in the engine. */

@@ -132,7 +132,7 @@ function keyText(words: Int32Array, at: number): string {
 
 /** Fills the program's batch of flows that are over; a flow counts once for each that waits for it. */
 export function fillEnds(tenant: Tenant, program: Program): number {
-  const { ends, subscriptions, tunnelOfEngine } = program
+  const { ends, subscriptions } = program
   const { input } = ends
   const waiting = [...subscriptions].flatMap(([number, each]) =>
     each.kind === 'ended' ? [{ number, filter: each.filter }] : [],
@@ -141,8 +141,6 @@ export function fillEnds(tenant: Tenant, program: Program): number {
   while (waiting.length > 0 && count + waiting.length <= BATCH_RECORDS) {
     const at = count * END_WORDS
     if (!tenant.ends.shift(input, at)) break
-    const tunnel = input[at + END_RECORD.tunnel]!
-    input[at + END_RECORD.tunnel] = tunnel === 0 ? 0 : (tunnelOfEngine.get(tunnel - 1) ?? 0)
     let copies = 0
     for (const { number, filter } of waiting) {
       if (!matches(filter, input, at)) continue

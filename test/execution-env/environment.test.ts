@@ -266,6 +266,20 @@ describe('EnvironmentManager', () => {
         expect(servers()).to.deep.equal(['10.0.2.3'])
       })
 
+    it('tells the ends of flows in the handles of whoever serves by then', () => {
+      const version = (open: string) => `
+        const tunnels = new Map(${open}.map((to) => [to, router.tunnels.open({ to })]))
+        router.flows.claim({ to: '${SERVICE}', protocol: 'tcp' }, (flow) => ({ tunnel: tunnels.get('10.0.2.' + flow.fromPort), idle: '1s' }))
+        router.flows.ended({}, (ends) => { for (const end of ends)
+          router.log.info(end.fromPort, [...tunnels].find((each) => each[1] === end.tunnel)?.[0] ?? 'none') })`
+      ok(rig.load({ setup: version(`['10.0.2.2', '10.0.2.3', '10.0.2.4']`) }))
+      for (const port of [2, 3, 4]) rig.syn(port)
+      rig.advance(10 * MS)
+      ok(rig.upgrade('policy', { setup: version(`['10.0.2.4', '10.0.2.2']`), version: '2.0.0' }))
+      rig.advance(5 * SECOND)
+      expect(rig.log().sort()).to.deep.equal(['2 10.0.2.2', '3 none', '4 10.0.2.4'])
+    })
+
     it('discards the state when told to', () => {
       ok(rig.load({ setup: ROUND_ROBIN }, { config: CONFIG }))
       rig.syn(1)
@@ -452,6 +466,16 @@ describe('EnvironmentManager', () => {
       expect(
         refusal(rig.upgrade('policy', { setup, version: '2.0.0', limits: { stateBytes: 1000 } })),
       ).to.include('state: exportState')
+    })
+  })
+
+  describe('when it is closed', () => {
+    it('ends its instances and hears of no sandbox any more', () => {
+      ok(rig.load({ setup: ROUND_ROBIN }, { config: CONFIG }))
+      rig.manager.close()
+      rig.advance(10 * MS)
+      expect(rig.sandboxes.listeners.size).to.equal(0)
+      expect(Object.keys(rig.sandboxes.bySigner.get('test')!.stats().instances)).to.deep.equal([])
     })
   })
 

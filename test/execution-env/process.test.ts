@@ -110,6 +110,10 @@ describe('EnvironmentManager with sandbox processes', () => {
     }
     expect(rig.report()).to.include({ state: 'quarantined', restarts: 2 })
     expectNeighbourUnharmed()
+    rig.wait((done) => rig.manager.stop('policy', 'purge', rig.now, done))
+    rig.manager.remove('policy')
+    const better = `router.flows.claim({ to: '198.19.0.0/16' }, () => ({ drop: true }))`
+    expect(rig.load({ setup: better }), 'the id is not cursed').to.include({ ok: true })
   })
 
   it('comes back with its state when its process is killed, whoever is idle in it, too', () => {

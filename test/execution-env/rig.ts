@@ -97,6 +97,10 @@ class OneSandbox implements Sandboxes {
     this.#make = make
   }
 
+  leave(onEvent: (event: SandboxEvent) => void): void {
+    this.listeners.delete(onEvent)
+  }
+
   sandboxFor(signer: string, _trusted: boolean, onEvent: (event: SandboxEvent) => void): Sandbox {
     this.listeners.add(onEvent)
     let sandbox = this.bySigner.get(signer)

@@ -9,6 +9,7 @@ import { DefinedActions } from '../../../execution-env/dispatch/defined-actions.
 import { ENDS_LIMIT, EndQueue } from '../../../execution-env/dispatch/end-queue.ts'
 import { HandleQueue } from '../../../execution-env/dispatch/handle-queue.ts'
 import { claimKey, equalData } from '../../../execution-env/dispatch/holdings.ts'
+import { ProgramLog } from '../../../execution-env/dispatch/program-log.ts'
 import { Rate } from '../../../execution-env/dispatch/rate.ts'
 import { Replies } from '../../../execution-env/dispatch/replies.ts'
 import { TimerQueue } from '../../../execution-env/dispatch/timer-queue.ts'
@@ -137,7 +138,7 @@ describe('EndQueue', () => {
     const words = new Int32Array(END_WORDS)
     let next = 0
     for (let i = 0; i < 1000; i++) {
-      queue.push(flow(i), 1)
+      queue.push(flow(i), 1, 5)
       if (i % 3 === 0) {
         expect(queue.shift(words, 0)).to.equal(true)
         expect(words[END_RECORD.packets]).to.equal(next++)
@@ -148,11 +149,15 @@ describe('EndQueue', () => {
     const bytes = (words[END_RECORD.bytes]! >>> 0) + words[END_RECORD.bytes + 1]! * 2 ** 32
     expect(bytes).to.equal(999 * 2 ** 33)
     expect(words[END_RECORD.tunnel]).to.equal(5)
+    queue.push(flow(1), 0, 5)
+    queue.renumber((number) => number * 10)
+    queue.shift(words, 0)
+    expect(words[END_RECORD.tunnel]).to.equal(50)
   })
 
   it('counts what is too much', () => {
     const queue = new EndQueue()
-    for (let i = 0; i < ENDS_LIMIT + 7; i++) queue.push(flow(i), 0)
+    for (let i = 0; i < ENDS_LIMIT + 7; i++) queue.push(flow(i), 0, 0)
     expect(queue.size).to.equal(ENDS_LIMIT)
     expect(queue.refused).to.equal(7)
   })
@@ -172,6 +177,24 @@ describe('Rate', () => {
     expect(new Rate(0).take(1e18)).to.equal(false)
     const endless = new Rate(Number.POSITIVE_INFINITY)
     for (let i = 0; i < 100; i++) expect(endless.take(0)).to.equal(true)
+  })
+})
+
+describe('ProgramLog', () => {
+  it('keeps the last lines on one line each, and counts what is too much', () => {
+    const log = new ProgramLog(3)
+    log.take(
+      Array.from({ length: 5 }, (_, i) => ({ level: 'info' as const, text: `a\nb\u001b[31m${i}` })),
+      4,
+      1e9,
+    )
+    expect(log.entries.map((each) => each.text)).to.deep.equal(['a b [31m0', 'a b [31m1', 'a b [31m2'])
+    expect(log.dropped).to.equal(6)
+    for (let i = 0; i < 1000; i++) log.note('error', `note ${i}`, 2e9)
+    expect(log.entries.length).to.equal(53)
+    for (let i = 0; i < 1000; i++) log.note('error', `note ${i}`, 3e9 + i * 1e9)
+    expect(log.entries.length).to.equal(256)
+    expect(log.entries.at(-1)).to.include({ by: 'router', text: 'note 999' })
   })
 })
 
