@@ -4,14 +4,15 @@
  */
 import { readFile } from 'node:fs/promises'
 import { readBundle } from '../../execution-env/bundle/index.ts'
-import { type BundleVerifier, SandboxPool, TrustVerifier } from '../../execution-env/index.ts'
+import { type BundleVerifier, TrustVerifier } from '../../execution-env/index.ts'
 import { buildPlugin } from '../../sdk/tools.ts'
 import { type Lab, type PluginSource, type PluginSpec, routersOf } from '../file/index.ts'
 import { LabAuthority } from './lab-authority.ts'
+import { PatientSandboxes } from './patient-sandboxes.ts'
 
 export class LabPlugins {
   /** Where the lab's plugins run: a process of their own, which answers before virtual time goes on. */
-  readonly sandboxes = new SandboxPool({ blocking: true })
+  readonly sandboxes = new PatientSandboxes()
   readonly #bundles: ReadonlyMap<string, Uint8Array>
   readonly #authority: LabAuthority
 

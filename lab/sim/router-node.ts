@@ -103,11 +103,11 @@ export class SimRouter implements SimNode, Wakeable {
   wake(now: Nanoseconds): Nanoseconds {
     const engine = this.#engine!
     engine.poll(now)
-    const manager = this.#plugins?.manager
-    if (manager === undefined) return engine.pollAt(now)
+    const plugins = this.#plugins
+    if (plugins === undefined) return engine.pollAt(now)
     // What a plugin decides lets packets move, which may ask it again.
-    for (let round = 0; round < WAKE_ROUNDS && manager.poll(now) > 0; round++) engine.poll(now)
-    return Math.min(engine.pollAt(now), manager.pollAt(now))
+    for (let round = 0; round < WAKE_ROUNDS && plugins.poll(now) > 0; round++) engine.poll(now)
+    return Math.min(engine.pollAt(now), plugins.manager.pollAt(now))
   }
 
   /** The running plugins; undefined while the router is down or where the lab has none. */

@@ -56,7 +56,7 @@ export class RouterPlugins {
     const { loadNs } = this.#timing
     this.#timing.loadNs = 0
     for (const spec of specs) this.load(spec, now)
-    for (let round = 0; round < 1000 && this.manager.poll(now) > 0; round++);
+    for (let round = 0; round < 1000 && this.poll(now) > 0; round++);
     this.#timing.loadNs = loadNs
   }
 
@@ -86,6 +86,14 @@ export class RouterPlugins {
         this.manager.remove(id)
       }),
     )
+  }
+
+  /** Lets plugins and dispatcher work at this instant; returns how much was done. @throws what ends the lab */
+  poll(now: Nanoseconds): number {
+    const done = this.manager.poll(now)
+    const { failure } = this.#plugins.sandboxes
+    if (failure !== undefined) throw failure
+    return done
   }
 
   /** The router's plug was pulled: its programs end with it. */

@@ -1,4 +1,6 @@
-import { resolve } from 'node:path'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { expect } from 'chai'
 import { describe, it } from 'mocha'
 import { parseLabFile } from '../../lab/index.ts'
@@ -93,6 +95,33 @@ describe('a plugin on a router with steady traffic', () => {
       }).to.throw(/^r1: cannot load .*round-robin/)
     } finally {
       await plugins.close()
+    }
+  }).timeout(60_000)
+
+  it('ends the lab when it hangs, naming the plugin', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'pronto-hang-'))
+    try {
+      const manifest = { name: 'hang', version: '1.0.0', apiVersion: 1, entry: 'plugin.ts' }
+      const capabilities = { flows: { to: ['198.18.0.0/15'], actions: ['drop'] } }
+      writeFileSync(join(folder, 'pronto.json'), JSON.stringify({ ...manifest, capabilities }))
+      writeFileSync(
+        join(folder, 'plugin.ts'),
+        "export default { setup(router: any) { router.flows.claim({ to: '198.18.0.0/15' }, () => { for (;;); }) } }",
+      )
+      const start = STEADY.slice(0, STEADY.indexOf('  - at: 4s'))
+      const text = start.replace(/plugin: \.\/round-robin, config: .*/, `plugin: ${folder} }`)
+      const { lab } = parseLabFile(text, 'hang.yaml', { folder: examples, exists: () => true })
+      const plugins = (await LabPlugins.prepare(lab))!
+      try {
+        const simulation = new Simulation(lab, undefined, plugins)
+        expect(() => {
+          while (simulation.step(5000, Number.POSITIVE_INFINITY));
+        }).to.throw(/plugin r1#1\/hang.* ended its sandbox \(timeout\)/)
+      } finally {
+        await plugins.close()
+      }
+    } finally {
+      rmSync(folder, { recursive: true })
     }
   }).timeout(60_000)
 })
