@@ -26,7 +26,7 @@ export const LAYOUT = {
   flags: { syn: FLOW_SYN, multicast: FLOW_MULTICAST, fragment: FLOW_FRAGMENT },
   actionsKept: ACTIONS_KEPT,
   durationMsMax: DURATION_MS_MAX,
-  waitMsDefault: 100,
+  waitMsDefault: 300,
   dropIdleMs: 1_000,
   flowsVisited: 10_000,
   verbs: VERBS,

@@ -108,7 +108,7 @@ export type Decision =
 
 /** How a claim is served when it cannot be. */
 export interface ClaimOptions {
-  /** How long a packet may wait for a decision. Default `100ms`, at most `10s`. */
+  /** How long a packet may wait for a decision. Default `300ms`, at most `10s`. */
   readonly wait?: Duration
   /** What happens without a decision. Default: as the operator says, to drop or to forward. */
   readonly otherwise?: Fallback

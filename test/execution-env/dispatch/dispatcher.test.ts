@@ -222,13 +222,13 @@ describe('Dispatcher', () => {
 
   describe('when answers come late', () => {
     it('refuses them, whoever has the place meanwhile', () => {
-      rig = new Rig({ timing: { kind: 'modelled', callNs: 200 * MS, recordNs: 0, loadNs: MS } })
+      rig = new Rig({ timing: { kind: 'modelled', callNs: 500 * MS, recordNs: 0, loadNs: MS } })
       loaded(ROUND_ROBIN, { service: SERVICE, servers: SERVERS })
       rig.syn(1)
-      rig.advance(150 * MS)
+      rig.advance(350 * MS)
       expect(rig.router.dropped).to.deep.equal({ 'upcall-expired': 1 })
       rig.syn(2)
-      rig.advance(60 * MS)
+      rig.advance(160 * MS)
       expect(rig.report().counters).to.include({ late: 1, decisions: 0 })
       expect(rig.report().flows).to.equal(0)
       expect(rig.isConserved).to.equal(true)
