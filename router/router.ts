@@ -199,7 +199,7 @@ async function answered(id: string, answer: Promise<JsonValue>): Promise<JsonVal
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     const refuse = () => reject(new ControlError('timeout', `${id} has not answered in ${ANSWER_MS} ms`))
-    timer = setTimeout(refuse, ANSWER_MS)
+    timer = setTimeout(refuse, ANSWER_MS).unref()
   })
   try {
     return await Promise.race([answer, late])

@@ -103,7 +103,7 @@ async function bind(
   const gid = group === undefined ? undefined : groupId(group)
   let hidden: string | undefined
   try {
-    hidden = mkdtempSync(join(folder, '.'))
+    hidden = mkdtempSync(join(folder, '.n'))
     const unnamed = join(hidden, 's')
     await new Promise<void>((settle, reject) => {
       server.once('error', reject)

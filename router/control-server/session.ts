@@ -49,6 +49,8 @@ interface Message {
 
 /** Messages that are no requests, after which a session is ended. */
 const MAX_MALFORMED = 16
+/** How long an answer to a goodbye may take. */
+const GOODBYE_MS = 1_000
 /** Close codes of RFC 6455. */
 const GOING_AWAY = 1_001
 const PROTOCOL_ERROR = 1_002
@@ -118,9 +120,9 @@ export class Session {
   recheck(thorough: boolean): boolean {
     if (this.peer.isValid(thorough)) return true
     this.#house.counters.expired++
+    // What comes after the goodbye is not handled any more.
     this.#socket.close(POLICY_VIOLATION, 'the certificate is not valid any more')
-    this.#socket.pause()
-    setTimeout(() => this.#socket.terminate(), 1_000).unref()
+    setTimeout(() => this.#socket.terminate(), GOODBYE_MS).unref()
     return false
   }
 
