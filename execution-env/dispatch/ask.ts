@@ -8,7 +8,7 @@ import { checkQuestion, type FlowPage, type Questions, type RouteView } from '..
 import { formatProblem, type JsonValue } from '../contract/index.ts'
 import type { HostFunction } from '../sandbox/index.ts'
 import { requireAddress } from './authorizer.ts'
-import type { Program } from './program.ts'
+import { ASKS_PER_SECOND, type Program } from './program.ts'
 import type { Tenant } from './tenant.ts'
 
 /** Flows told at a time. */
@@ -28,14 +28,21 @@ type Ask<Name extends keyof Questions> = (argument: Questions[Name]['argument'])
 /** The functions of `LoadOptions.host`. Each throws an EngineError for what it refuses. */
 export function hostFunctions(context: AskContext): Readonly<Record<keyof Questions, HostFunction>> {
   return {
-    query: checked('query', (query) => askQuery(context, query)),
-    route: checked('route', ({ address }) => askRoute(context, address)),
-    flows: checked('flows', ({ after }) => askFlows(context, after)),
+    query: checked(context, 'query', (query) => askQuery(context, query)),
+    route: checked(context, 'route', ({ address }) => askRoute(context, address)),
+    flows: checked(context, 'flows', ({ after }) => askFlows(context, after)),
   }
 }
 
-function checked<Name extends keyof Questions>(name: Name, ask: Ask<Name>): HostFunction {
+function checked<Name extends keyof Questions>(
+  context: AskContext,
+  name: Name,
+  ask: Ask<Name>,
+): HostFunction {
   return (argument) => {
+    // The engine waits, too.
+    if (!context.program().askRate.take(context.now()))
+      throw new EngineError('limit', `more than ${ASKS_PER_SECOND} questions a second`)
     const [problem] = checkQuestion[name](argument)
     if (problem !== undefined) throw new EngineError('invalid', formatProblem(problem))
     return ask(argument as unknown as Questions[Name]['argument']) as unknown as JsonValue

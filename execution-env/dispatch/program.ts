@@ -18,6 +18,9 @@ import type { Grants } from './grants.ts'
 import { Rate } from './rate.ts'
 import type { Subscription } from './subscription.ts'
 
+/** Questions a second that a program may ask and wait for. */
+export const ASKS_PER_SECOND = 500
+
 /** What the operator says about how a program is served. */
 export interface ProgramSettings {
   /** Of its claims among those of others. */
@@ -62,6 +65,7 @@ export class Program implements ProgramNumbers {
   readonly decisionRate: Rate
   readonly timerRate: Rate
   readonly messageRate: Rate
+  readonly askRate = new Rate(ASKS_PER_SECOND)
   /** By number of a claim's filter in the engine: the claim's number. */
   readonly claimOfFilter = new Map<number, number>()
   /** By number of a tunnel in the engine: the guest's number. */
