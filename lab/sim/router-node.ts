@@ -92,7 +92,7 @@ export class SimRouter implements SimNode, Wakeable {
   fail(now: Nanoseconds): void {
     const engine = this.#engine
     if (engine === undefined) return
-    this.#plugins?.fail(now)
+    this.#plugins?.fail()
     this.#plugins = undefined
     engine.close(now)
     this.#past.push(engine.balance())

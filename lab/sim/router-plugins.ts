@@ -97,9 +97,8 @@ export class RouterPlugins {
   }
 
   /** The router's plug was pulled: its programs end with it. */
-  fail(now: Nanoseconds): void {
-    for (const { id } of this.manager.list()) this.manager.stop(id, 'purge', now)
-    for (let round = 0; round < 1000 && this.manager.poll(now) > 0; round++);
+  fail(): void {
+    this.manager.close()
   }
 
   report(): PluginReport[] {
