@@ -2,6 +2,9 @@
  * The whole corridor in memory: frames from one memory port through parse, flow table, encapsulation, a depth-2
  * scheduler with 256 leaves and out of another, without any outside medium.
  */
+
+import { constants, PerformanceObserver } from 'node:perf_hooks'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Engine, MemoryPort, type Nanoseconds, ROUTER_OWNER } from '../engine/index.ts'
 import { formatIpv4Address } from '../engine/wire/address.ts'
 import { createIpv4, ETHER_TYPE_IPV4, emitEthernet, emitIpv4, emitUdp } from '../engine/wire/index.ts'
@@ -138,10 +141,37 @@ function measure(encapsulate: boolean): number[] {
   return rounds
 }
 
+/** Milliseconds for which the corridor must run without a collection of the old generation. */
+const STEADY_MS = 10_000
+
+/** Runs the corridor for STEADY_MS and counts the collections of the old generation. */
+async function oldCollections(): Promise<number> {
+  const rig = build(true)
+  drive(rig, PACKETS * 2, 1_000_000)
+  globalThis.gc?.()
+  await nextTurn()
+  let count = 0
+  const observer = new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+      const { kind } = (entry as unknown as { readonly detail: { readonly kind: number } }).detail
+      if (kind !== constants.NODE_PERFORMANCE_GC_MINOR) count++
+    }
+  })
+  observer.observe({ entryTypes: ['gc'] })
+  const end = performance.now() + STEADY_MS
+  for (let round = 0; performance.now() < end; round++) {
+    drive(rig, PACKETS / 4, 1e12 + round * 1e9)
+    // Observers hear of collections between turns of the loop.
+    await nextTurn()
+  }
+  observer.disconnect()
+  return count
+}
+
 export const bench: Benchmark = {
   name: 'pipeline',
   describes: 'frames through the whole engine in memory, 256 leaves at depth 2',
-  run(): Figure[] {
+  async run(): Promise<Figure[]> {
     return [
       figure('receive, classify, encapsulate, schedule, transmit (4k flows)', 'ns', measure(true), {
         relation: '<=',
@@ -150,6 +180,10 @@ export const bench: Benchmark = {
       figure('receive, classify, forward, schedule, transmit (4k flows)', 'ns', measure(false), {
         relation: '<=',
         value: 300,
+      }),
+      figure('collections of the old generation in 10 s of it', '', [await oldCollections()], {
+        relation: '<=',
+        value: 0,
       }),
     ]
   },
