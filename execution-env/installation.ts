@@ -58,7 +58,7 @@ export interface InstallOptions {
   /** Priority of its claims among those of others. Default 0. */
   readonly priority?: number
   /** What happens to new flows without a decision. Default `closed`. */
-  readonly fallback?: 'open' | 'closed'
+  readonly fallback?: 'open' | 'closed' | Action
   readonly cpu?: { readonly weight?: number; readonly guarantee?: number; readonly ceiling?: number }
   /** Most flows that it may hold. */
   readonly flows?: number
@@ -125,5 +125,11 @@ const FALLBACKS: Readonly<Record<'open' | 'closed', Action>> = {
 function settingsOf(options: InstallOptions): ProgramSettings {
   const { priority = 0, fallback = 'closed', cpu = {} } = options
   const { decisionsPerSecond = Number.POSITIVE_INFINITY, flows = Number.POSITIVE_INFINITY } = options
-  return { priority, fallback: FALLBACKS[fallback], cpu, decisionsPerSecond, flows }
+  return {
+    priority,
+    fallback: typeof fallback === 'string' ? FALLBACKS[fallback] : fallback,
+    cpu,
+    decisionsPerSecond,
+    flows,
+  }
 }

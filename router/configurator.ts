@@ -63,7 +63,7 @@ export class Configurator {
     const { config, text } = this.#atStart(remembered, warnings)
     trust.load(config.trust)
     await engine.commit(planChanges(EMPTY_CONFIG, config).changes)
-    for (const [id, { message }] of await installations.restore()) warnings.push(`plugin ${id}: ${message}`)
+    for (const [id, why] of await installations.restore()) warnings.push(`plugin ${id}: ${why}`)
     this.#current = config
     this.#applied = remembered
     const { plugins, failures } = readDeclarations(config.plugins)

@@ -2,11 +2,12 @@
  * A router as its operators see it. The one idea: whatever changes it takes its turn (turns.ts), so that nobody sees
  * another's half-done work; whatever only looks does not wait.
  */
-import type { Answer, Explanation, FlowQuestion, Query, Row } from '../engine/index.ts'
+import type { Answer, FlowQuestion, Query, Row } from '../engine/index.ts'
 import type { JsonValue } from '../execution-env/contract/index.ts'
 import { type ConfigurationText, Configurator } from './configurator.ts'
 import { ControlError, controlErrorOf } from './control/errors.ts'
 import type { EngineAccess } from './engine-access.ts'
+import { type FlowExplanation, withPlugin } from './explain.ts'
 import { Installations, type InstalledReport } from './plugins/installations.ts'
 import type { DryRun, PluginHost, PluginLogLine, PluginSettings } from './plugins/plugin-host.ts'
 import type { ReloadReport } from './reload-report.ts'
@@ -72,9 +73,7 @@ export class Router {
     await this.#turns.take(async () => {
       if (this.#configurator !== undefined) this.#warnings = await this.#configurator.start()
       else
-        this.#warnings = [...(await this.#installations.restore())].map(
-          ([id, { message }]) => `plugin ${id}: ${message}`,
-        )
+        this.#warnings = [...(await this.#installations.restore())].map(([id, why]) => `plugin ${id}: ${why}`)
     })
     const actor = { via: 'router', name: this.name } as const
     this.audit.write({ actor, what: 'start', outcome: 'done', detail: `${this.#warnings.length} warnings` })
@@ -161,8 +160,9 @@ export class Router {
     return this.#engine.query(query)
   }
 
-  explain(question: FlowQuestion): Promise<Explanation> {
-    return this.#engine.explain(question)
+  /** What would happen to a flow, and why. */
+  async explain(question: FlowQuestion): Promise<FlowExplanation> {
+    return withPlugin(await this.#engine.explain(question), this.list())
   }
 
   /** Counters, limits and ports. */

@@ -4,29 +4,27 @@
  * nobody else notices.
  */
 import type { RawData, WebSocket } from 'ws'
-import { formatProblem } from '../../execution-env/contract/index.ts'
-import { ControlError, controlErrorOf } from '../control/errors.ts'
+import { ControlError } from '../control/errors.ts'
 import {
   formatError,
-  formatResult,
   parseRequest,
   type Request,
   type RequestId,
   RequestRefusal,
 } from '../control/json-rpc.ts'
 import {
-  MAX_ANSWER_BYTES,
   MAX_IN_FLIGHT,
   MAX_OUTGOING_BYTES,
   MESSAGE_BURST,
   MESSAGES_PER_SECOND,
   WATCH_PAUSE_BYTES,
 } from '../control/limits.ts'
-import { checkParams, METHODS, type MethodName, methodNamed } from '../control/methods.ts'
+import { METHODS } from '../control/methods.ts'
 import type { Router } from '../router.ts'
+import { answer } from './answer.ts'
 import type { AuditGate } from './audit-gate.ts'
 import type { ServerCounters } from './counters.ts'
-import { type Context, HANDLERS, type Handled } from './handlers.ts'
+import type { Context } from './handlers.ts'
 import { Pace } from './pace.ts'
 import type { Peer } from './peer.ts'
 import { SessionUpload, type UploadSpace } from './uploads.ts'
@@ -188,61 +186,9 @@ export class Session {
     this.#running.set(request.id, answered)
   }
 
-  async #answer({ id, method, params }: Request): Promise<void> {
-    const { counters } = this.#house
-    counters.requests++
-    const name = methodNamed(method)
-    try {
-      if (!this.recheck(false)) return
-      if (name === undefined)
-        throw new ControlError('unknown-method', `there is no method ${JSON.stringify(method)}`)
-      this.#authorize(name)
-      const [problem, ...others] = checkParams(name)(params)
-      if (problem !== undefined)
-        throw new ControlError('invalid', formatProblem(problem), {
-          place: problem.place,
-          problems: [problem, ...others].map(({ place, reason }) => ({ place, message: reason })),
-        })
-      const handled = await HANDLERS[name](this.#context, params)
-      const text = formatResult(id, handled.result)
-      if (Buffer.byteLength(text) > MAX_ANSWER_BYTES)
-        throw new ControlError('limit', `more than ${MAX_ANSWER_BYTES} bytes; ask for less`)
-      this.#audit(name, params, handled)
-      this.#send(text)
-    } catch (error) {
-      const refusal = controlErrorOf(error)
-      if (refusal.code === 'internal') process.emitWarning(error instanceof Error ? error : String(error))
-      if (name !== undefined) this.#audit(name, params, refusal)
-      this.#refuse(id, refusal)
-    }
-  }
-
-  #authorize(name: MethodName): void {
-    const { role } = METHODS[name]
-    if (this.peer.roles.has(role)) return
-    const held = [...this.peer.roles].join(', ')
-    throw new ControlError(
-      'forbidden',
-      `${name} needs the role ${role}; yours: ${held === '' ? 'none' : held}`,
-    )
-  }
-
-  /** Notes what was changed, and what was refused to somebody who may not. */
-  #audit(name: MethodName, params: Request['params'], outcome: Handled | ControlError): void {
-    const isRefused = outcome instanceof ControlError
-    if (!METHODS[name].audited && !(isRefused && outcome.code === 'forbidden')) return
-    const id = typeof params['id'] === 'string' ? { id: params['id'] } : {}
-    const { via, name: who, serial, address } = this.peer
-    const actor = {
-      via,
-      name: who,
-      ...(serial === undefined ? {} : { serial }),
-      ...(address === undefined ? {} : { address }),
-    }
-    if (isRefused) {
-      const code = outcome.causeCode ?? outcome.code
-      this.#house.audit.write({ actor, what: name, outcome: 'refused', code, ...id })
-    } else this.#house.audit.write({ actor, what: name, outcome: 'done', ...id, ...outcome.told })
+  async #answer(request: Request): Promise<void> {
+    this.#house.counters.requests++
+    if (this.recheck(false)) this.#send(await answer(request, this.#context, this.#house.audit))
   }
 
   #refuse(id: RequestId | null, error: ControlError): void {

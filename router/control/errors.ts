@@ -132,7 +132,11 @@ export function controlErrorOf(error: unknown): ControlError {
 /** An error of the environment, known by its name and code alone: its class may live in another thread. */
 function coded(error: unknown): ControlError | undefined {
   if (!(error instanceof Error) || !/^(?:Environment|Sandbox)Error$/.test(error.name)) return undefined
-  const code = String((error as { code?: unknown }).code)
-  if (SHARED.has(code)) return new ControlError(code as ControlErrorCode, error.message, { cause: code })
-  return new ControlError(TRANSLATED[code] ?? 'failed', error.message, { cause: code })
+  return environmentRefusal(String((error as { code?: unknown }).code), error.message)
+}
+
+/** A refusal of the environment or of a plugin, by its code. */
+export function environmentRefusal(code: string, message: string): ControlError {
+  const own = SHARED.has(code) ? (code as ControlErrorCode) : (TRANSLATED[code] ?? 'failed')
+  return new ControlError(own, message, { cause: code })
 }

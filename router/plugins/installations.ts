@@ -38,21 +38,30 @@ export class Installations {
   }
 
   /**
-   * Starts everything that ran before the router went down, all at once. Answers which instances could not be
-   * installed, and why; never rejects.
+   * Starts everything that ran before the router went down, all at once. Answers which instances do not run, and why;
+   * never rejects.
    */
-  async restore(): Promise<ReadonlyMap<string, Refusal>> {
-    await Promise.all(this.#registry.entries.map((entry) => this.#restoreOne(entry)))
-    return new Map(this.#refused)
+  async restore(): Promise<ReadonlyMap<string, string>> {
+    const { entries } = this.#registry
+    const reasons = await Promise.all(entries.map((entry) => this.#restoreOne(entry)))
+    return new Map(
+      entries.flatMap(({ id }, index) => {
+        const reason = reasons[index]
+        return reason === undefined ? [] : [[id, reason] as const]
+      }),
+    )
   }
 
-  async #restoreOne(entry: RegistryEntry): Promise<void> {
+  /** Answers why it does not run; undefined when it does. */
+  async #restoreOne(entry: RegistryEntry): Promise<string | undefined> {
     try {
       const bundle = this.#registry.readBundle(entry.file)
-      await this.#host.load(bundle, entry.id, settingsOf(entry), 'restore')
+      const report = await this.#host.load(bundle, entry.id, settingsOf(entry), 'restore')
+      return report.state === 'running' ? undefined : `${report.state}: ${report.lastFailure}`
     } catch (error) {
       const { code, causeCode, message } = controlErrorOf(error)
       this.#refused.set(entry.id, { code: causeCode ?? code, message })
+      return message
     }
   }
 
