@@ -96,7 +96,9 @@ export class Forwarder {
     const route = this.#routeOut(packet, nextHop, now)
     if (route < 0) return
     const port = routes.port[route]
-    const hop = routes.kind[route] === ROUTE_CONNECTED ? nextHop : routes.gateway[route]
+    const connected = routes.kind[route] === ROUTE_CONNECTED
+    if (!connected && tunnels.needsLink(tunnel)) return this.drop(packet, TUNNEL_UNREACHABLE, now)
+    const hop = connected ? nextHop : routes.gateway[route]
     const network = slab.meta[(packet << META_SHIFT) + NETWORK]
     const { mtu } = ports[port]
     // A tunnel that was opened over another port may not know yet how little this one carries.

@@ -187,6 +187,11 @@ export class TunnelTable {
     return this.#state.words[(tunnel << TUNNEL_SHIFT) + DESTINATION] >>> 0
   }
 
+  /** Whether the tunnel works only while its far end is on a connected network. */
+  needsLink(tunnel: number): boolean {
+    return this.#state.words[(tunnel << TUNNEL_SHIFT) + KIND] === KIND_MAC_REWRITE
+  }
+
   /** Largest datagram that enters the tunnel whole, in bytes: what a sender is told (RFC 2003 5.1). */
   innerMtu(tunnel: number, now: Nanoseconds): number {
     const kind = this.#state.words[(tunnel << TUNNEL_SHIFT) + KIND]

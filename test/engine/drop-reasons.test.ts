@@ -26,6 +26,7 @@ const UNREACHED: Partial<Record<DropReason, string>> = {
   none: 'is no drop',
   'fragment-unsupported': 'whoever needs whole datagrams gets them by reassembly',
   'label-malformed': 'labels are not forwarded yet; frames that bear them are label-unknown',
+  'tunnel-fragmented': 'exits put fragments together first',
   'tunnel-closed': 'actions hold their tunnels: only a caller of the tunnel table could name a closed one',
   'tunnel-unexpected': 'exits take from anywhere unless the tunnel table is given peers',
   'flow-table-full': 'a full table costs stickiness, not packets',
@@ -174,17 +175,15 @@ const CAUSES: Partial<Record<DropReason, () => TestRouter>> = {
   'tunnel-malformed': () => exit(ipPacket(pattern(40), { from: '10.0.1.9', to: '10.0.1.1', protocol: 4 })),
   'tunnel-ecn': () => exit(outer(udp({ tos: 0 }), { tos: 3 })),
   'tunnel-ttl': () => exit(outer(udp({ ttl: 0 }))),
-  'tunnel-fragmented': () => {
-    // Decapsulated by the fragment, which only a caller past ingress could ask for.
-    const router = tunneling()
-    router.filter('drop', { kind: 'drop', reason: 'tunnel-fragmented' }, { protocol: 'udp' })
-    router.inject('a', udp())
-    return router
-  },
   'tunnel-unreachable': () => {
     const router = new TestRouter()
-    router.filter('all', { kind: 'drop', reason: 'tunnel-unreachable' })
-    router.inject('a', udp())
+    router.commit([{ do: 'open-tunnel', name: 't', tunnel: { to: '10.0.2.9', kind: 'mac-rewrite' } }])
+    router.filter('all', tunneled('t'), { to: VHA })
+    router.commit([
+      { do: 'remove-address', port: 'b', address: '10.0.2.1/24' },
+      { do: 'add-route', prefix: '10.0.2.0/24', target: { kind: 'via', via: '10.0.1.254' } },
+    ])
+    router.inject('a', udp({ to: VHA }))
     return router
   },
   policy: () => {

@@ -281,6 +281,22 @@ describe('Forwarder', () => {
     })
   })
 
+  describe('when the far end of a tunnel by MAC alone is on no connected network any more', () => {
+    it('drops as tunnel-unreachable what a gateway would send elsewhere, and tells the sender', () => {
+      const router = new TestRouter()
+      router.commit([{ do: 'open-tunnel', name: 't', tunnel: { to: '10.0.2.9', kind: 'mac-rewrite' } }])
+      router.filter('web', tunneled('t'), { to: VHA })
+      router.commit([
+        { do: 'remove-address', port: 'b', address: '10.0.2.1/24' },
+        { do: 'add-address', port: 'b', address: '10.0.3.1/24' },
+        { do: 'add-route', prefix: '10.0.2.0/24', target: { kind: 'via', via: '10.0.3.254' } },
+      ])
+      router.inject('a', udp({ to: VHA }))
+      expect(router.dropped).to.deep.equal({ 'tunnel-unreachable': 1 })
+      expect(notice(router)).to.deep.include({ type: 3, code: 1 })
+    })
+  })
+
   describe('when the slab runs full', () => {
     it('bounds what congested ports hold, so that others go on', () => {
       const ports = ['a', 'b', 'c', 'd'].map((name, i) => ({
