@@ -52,6 +52,7 @@ const DOORS: readonly { readonly path: string; readonly from: readonly string[] 
   { path: 'host/stack/index.ts', from: ['lab', 'cli'] },
   { path: 'lab/file/index.ts', from: ['cli'] },
   { path: 'router/policy/index.ts', from: ['lab'] },
+  { path: 'router/control-client/index.ts', from: ['cli'] },
   { path: 'sdk/policies/index.ts', from: ['plugins', 'examples'] },
   { path: 'sdk/tools.ts', from: ['lab', 'cli'] },
 ]

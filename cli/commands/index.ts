@@ -5,6 +5,7 @@ import { caInit, caIssue, caList, caRevoke } from './ca.ts'
 import { labDown, labGraph, labSchemaCommand, labValidate } from './lab.ts'
 import { labRun, labUp } from './lab-run.ts'
 import { pluginBuild, pluginInspect, pluginNew, pluginSign, pluginVerify } from './plugin.ts'
+import { routerCommands } from './router.ts'
 import { showcase } from './showcase.ts'
 
 export const commands: readonly Command[] = [
@@ -24,6 +25,7 @@ export const commands: readonly Command[] = [
   pluginSign,
   pluginVerify,
   pluginInspect,
+  ...routerCommands,
   helpCommand(() => commands),
   versionCommand,
 ]

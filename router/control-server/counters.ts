@@ -13,6 +13,8 @@ export interface ServerCounters {
   silent: number
   malformed: number
   expired: number
+  /** News of watches that were sent. */
+  updates: number
   /** Updates that were left out for slow readers. */
   updatesSkipped: number
 }
@@ -30,6 +32,7 @@ export function createCounters(): ServerCounters {
     silent: 0,
     malformed: 0,
     expired: 0,
+    updates: 0,
     updatesSkipped: 0,
   }
 }

@@ -82,7 +82,10 @@ export class Session {
     const { router, counters, uploads } = house
     const watches = new Watches({
       isReady: () => socket.bufferedAmount < WATCH_PAUSE_BYTES,
-      send: (text) => this.#send(text),
+      send: (text) => {
+        counters.updates++
+        this.#send(text)
+      },
       skipped: () => counters.updatesSkipped++,
     })
     this.#context = { router, peer, counters, watches, upload: new SessionUpload(uploads) }

@@ -1,0 +1,13 @@
+/** The door for those who operate routers: name one, reach it, ask it. */
+export { ControlError, type ControlErrorCode, type ControlProblem } from '../control/errors.ts'
+export { METHODS, type MethodName } from '../control/methods.ts'
+export type { Role } from '../control/roles.ts'
+export { listRouters, runtimeFolder } from '../control/runtime-folder.ts'
+export { explanationLines, FLOW_FORM, type FlowExplanation, parseFlow } from '../explain.ts'
+export type { InstalledReport } from '../plugins/installations.ts'
+export type { DryRun } from '../plugins/plugin-host.ts'
+export { describeChange, type ReloadReport } from '../reload-report.ts'
+export type { LogLine } from '../router.ts'
+export { type RouterAddress, routerAddress } from './address.ts'
+export { ControlClient, type Update } from './client.ts'
+export { type ConnectOptions, connectRouter, type RemoteIdentity } from './connect.ts'
