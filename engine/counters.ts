@@ -3,7 +3,7 @@
  * in + originated + copies = out + delivered + merged + parked + queued + inProgram + dropped,
  * so that no packet can vanish without a name. Scenarios assert it (contract: `conservation`).
  */
-import { DROP_REASONS, type DropCode, type DropReason } from './drop-reason.ts'
+import { DROP_REASONS, type DropReason } from './drop-reason.ts'
 
 /** A snapshot of an engine's packet balance, as the report shows it. */
 export interface PacketBalance {
@@ -42,10 +42,6 @@ export class Counters {
   inProgram = 0
   /** Drops by code. */
   readonly dropped = new Float64Array(DROP_REASONS.length)
-
-  drop(code: DropCode): void {
-    this.dropped[code]++
-  }
 
   /** Snapshot with drops by name. */
   balance(): PacketBalance {

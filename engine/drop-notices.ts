@@ -43,7 +43,6 @@ import {
 } from './wire/index.ts'
 
 const NO_SUCH_SERVICE = dropCode('no-such-service')
-const FRAGMENTATION_NEEDED = dropCode('fragmentation-needed')
 const EVERYTHING =
   rows.REWRITE_SOURCE | rows.REWRITE_DESTINATION | rows.REWRITE_SOURCE_PORT | rows.REWRITE_DESTINATION_PORT
 const FRAGMENT_OFFSET = 0x1fff
@@ -86,8 +85,7 @@ export class DropNotices implements DropNotice {
     const transport = meta[at + TRANSPORT]
     meta[at + NETWORK] = transport
     meta[at + TRANSPORT] = transport + ((slab.bytes[transport] & 15) << 2)
-    const inner = code === FRAGMENTATION_NEEDED ? value - (transport - network) : value
-    this.#aboutOriginal(packet, code, notice, inner, now)
+    this.#aboutOriginal(packet, code, notice, value, now)
     meta[at + NETWORK] = network
     meta[at + TRANSPORT] = transport
   }

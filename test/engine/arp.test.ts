@@ -186,6 +186,20 @@ describe('ArpResponder', () => {
       expect(router.dropped).to.deep.equal({ 'arp-pending-full': 2 })
     })
 
+    it('drops answers that a port cannot take: too many at once, or its link is down', () => {
+      const router = new TestRouter()
+      const ask = () => router.port('a').deliver(request())
+      router.injectFrame('a', request())
+      router.port('a').paceNs = SECOND
+      for (let i = 0; i < 70; i++) ask()
+      router.settle()
+      expect(router.dropped).to.deep.equal({ 'queue-packet-limit': 6 })
+      ask()
+      router.port('a').setUp(false)
+      router.settle()
+      expect(router.dropped).to.deep.equal({ 'queue-packet-limit': 6, 'port-down': 64 })
+    })
+
     it('gives up what nobody answers for as arp-unresolved and tells the sender', () => {
       const router = new TestRouter()
       router.injectFrame('a', request())

@@ -178,6 +178,25 @@ describe('Engine', () => {
       ])
     })
 
+    it('merges many filters in the background, wanting to be polled until it is done', () => {
+      const router = new TestRouter()
+      router.commit(
+        Array.from({ length: 3000 }, (_, i) => ({
+          do: 'install-filter',
+          name: `f${i}`,
+          filter: { to: `10.0.${2 + (i >> 8)}.${i & 255}` },
+          action: { kind: 'drop' },
+        })),
+      )
+      expect(router.engine.pollAt(router.now)).to.equal(router.now)
+      let polls = 0
+      for (; router.engine.pollAt(router.now) <= router.now && polls < 10_000; polls++)
+        router.engine.poll(router.now)
+      expect(polls).to.be.within(2, 1000)
+      router.inject('a', udp({ to: '10.0.5.7' }), udp({ to: '10.0.13.200' }))
+      expect(router.dropped).to.deep.equal({ policy: 1, 'no-route': 1 })
+    })
+
     it('is deterministic: same seed, same calls, same bytes', () => {
       const bytes = (): string[] => {
         const router = configured()

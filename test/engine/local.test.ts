@@ -151,6 +151,15 @@ describe('LocalServices', () => {
       expect([given.length, router.dropped['transport-checksum']]).to.deep.equal([1, 2])
     })
 
+    it('gets what its port leaves to hardware to complete', () => {
+      const router = new TestRouter()
+      const { given, serve } = service()
+      router.engine.local.serve(17, 53, serve)
+      Object.assign(router.port('a').capabilities, { checksumsComplete: false })
+      router.inject('a', patched(udp({ to: '10.0.1.1' }), [26, 0xee]))
+      expect(given).to.have.length(1)
+    })
+
     it('gets what was rewritten to it by the port that it has now', () => {
       const router = new TestRouter()
       const { given, serve } = service()

@@ -122,6 +122,16 @@ describe('ActionTable', () => {
       rig.expectEmpty()
     })
 
+    it('holds many different actions', () => {
+      const rig = new Rig()
+      const compiled = Array.from({ length: 300 }, (_, i) =>
+        rig.compile({ kind: 'forward', via: `10.0.${i >> 8}.${i & 255}` }),
+      )
+      expect(compiled.map((row) => rig.describe(row))[299]).to.equal('forward via 10.0.1.43')
+      for (const row of compiled) rig.table.release(row)
+      rig.expectEmpty()
+    })
+
     it('sets actions apart that differ in any number', () => {
       const rig = new Rig()
       const actions: Action[] = [

@@ -88,6 +88,18 @@ describe('RouteTable', () => {
       expect(table.generation).to.equal(generation + 2)
     })
 
+    it('holds many routes, and nothing of one for which there is no room', () => {
+      const table = new RouteTable()
+      for (let i = 0; i < 300; i++) table.add(`10.${i >> 8}.${i & 255}.0/24`, ROUTE_VIA, 1, i, 1, 1)
+      expect(gatewayOf(table, ip('10.1.43.9'))).to.equal(299)
+      const rows = table.rows()
+      table.table.insert = () => {
+        throw new EngineError('limit', 'no room')
+      }
+      expect(() => table.add(PREFIX, ROUTE_LOCAL, -1, 0, 1, 1, 'here')).to.throw('here: no room')
+      expect(table.rows()).to.deep.equal(rows)
+    })
+
     it('ignores host bits and refuses what is no prefix', () => {
       const table = new RouteTable()
       table.add('203.0.113.77/24', ROUTE_LOCAL, -1, 0, 1, 1)
