@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { afterEach, describe, it } from 'mocha'
@@ -9,6 +8,7 @@ import { changed } from '../router/config/kit.ts'
 import { bundleOf } from '../router/double-host.ts'
 import { operator, RemoteKit } from '../router/remote-kit.ts'
 import { closeAll, type ServerKit, serve, until } from '../router/server-kit.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { type Outcome, type as typeWords } from './world.ts'
 
 afterEach(closeAll)
@@ -22,7 +22,7 @@ class Shell {
 
   constructor(each: ServerKit) {
     this.each = each
-    this.files = mkdtempSync(join(tmpdir(), 'pronto-shell-'))
+    this.files = temporaryFolder('pronto-shell-')
     for (const [name, bytes] of Object.entries({
       one: bundleOf('spread', '1.0.0'),
       two: bundleOf('spread', '2.0.0'),
@@ -229,7 +229,7 @@ describe('the commands for a router', () => {
     })
 
     it('say that there is no such router, or which ones there are', async () => {
-      const base = mkdtempSync(join(tmpdir(), 'pr-'))
+      const base = temporaryFolder('pr-')
       const before = process.env['PRONTO_RUNTIME']
       process.env['PRONTO_RUNTIME'] = base
       try {
@@ -263,7 +263,7 @@ describe('the commands for a router', () => {
     it('show a certificate, and want to see the right one', async () => {
       const kit = await RemoteKit.open()
       const own = operator('alice', 'read')
-      const files = mkdtempSync(join(tmpdir(), 'pronto-remote-cli-'))
+      const files = temporaryFolder('pronto-remote-cli-')
       const [cert, key] = [join(files, 'alice.crt'), join(files, 'alice.key')]
       writeFileSync(cert, own.certificate.toPem())
       writeFileSync(key, writePrivateKey(own.key))

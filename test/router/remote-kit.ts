@@ -1,6 +1,5 @@
 /** A control server that is reached over TLS on loopback, and certificates of all kinds to knock at its door with. */
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type Credential,
@@ -13,6 +12,7 @@ import {
 import type { ControlClient } from '../../router/control-client/client.ts'
 import { connectRouter } from '../../router/control-client/connect.ts'
 import { DAY, edKey, leaf, list, NOW, root } from '../execution-env/certificates/kit.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { RouterKit } from './router-kit.ts'
 import { onClose, type ServerKit, serve } from './server-kit.ts'
 
@@ -57,7 +57,7 @@ export class RemoteKit {
   }
 
   static async open(): Promise<RemoteKit> {
-    const folder = mkdtempSync(join(tmpdir(), 'pronto-remote-'))
+    const folder = temporaryFolder('pronto-remote-')
     const trust = join(folder, 'trust')
     mkdirSync(trust)
     writeFileSync(join(trust, 'ca.crt'), ROOT.certificate.toPem())

@@ -1,6 +1,5 @@
 /** Whole routers for tests: a real engine, registry and audit log in a temporary folder, a double for the plugins. */
-import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Engine } from '../../engine/index.ts'
 import { LocalEngine } from '../../router/engine-access.ts'
@@ -10,6 +9,7 @@ import { AuditLog } from '../../router/state/audit-log.ts'
 import { type Disk, REAL_DISK } from '../../router/state/disk.ts'
 import { Registry } from '../../router/state/registry.ts'
 import { Trust } from '../../router/trust.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { engineFor, SAMPLE } from './config/kit.ts'
 import { DoubleHost } from './double-host.ts'
 
@@ -26,7 +26,7 @@ export class RouterKit {
   router: Router
   clockMs = 1_767_225_600_000
 
-  constructor(text: string | undefined = SAMPLE, folder = mkdtempSync(join(tmpdir(), 'pronto-router-'))) {
+  constructor(text: string | undefined = SAMPLE, folder = temporaryFolder('pronto-router-')) {
     this.folder = folder
     this.text = text
     this.engine = engineFor(['eth0', 'eth1'])

@@ -1,7 +1,5 @@
 /** Control servers for tests, on sockets in a temporary folder and on loopback, and raw clients to misuse them. */
-import { mkdtempSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { WebSocket } from 'ws'
 import type { Role } from '../../execution-env/certificates/index.ts'
@@ -9,6 +7,7 @@ import { CONTROL_PATH, CONTROL_PROTOCOL } from '../../router/control/protocol.ts
 import type { ControlClient } from '../../router/control-client/client.ts'
 import { connectRouter } from '../../router/control-client/connect.ts'
 import { ControlServer, type ControlServerOptions } from '../../router/control-server/server.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { RouterKit } from './router-kit.ts'
 
 /** Everything that tests have opened and not closed. */
@@ -68,7 +67,7 @@ export async function serve(
   kit = new RouterKit(),
 ): Promise<ServerKit> {
   await kit.router.start()
-  const folder = mkdtempSync(join(tmpdir(), 'pc-'))
+  const folder = temporaryFolder('pc-')
   const server = await ControlServer.open({ router: kit.router, folder, ...more })
   onClose(() => server.close())
   return new ServerKit(kit, folder, server)

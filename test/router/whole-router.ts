@@ -2,8 +2,7 @@
  * A whole router on memory ports: engine, environment manager, trust, registry, control server. Its time goes on by
  * itself, a virtual millisecond whenever this process has nothing else to do.
  */
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Random } from '../../engine/index.ts'
 import { buildBundle, signBundle } from '../../execution-env/bundle/index.ts'
@@ -22,6 +21,7 @@ import { Registry } from '../../router/state/registry.ts'
 import { Trust } from '../../router/trust.ts'
 import { DAY, edKey, leaf, list, NOW, root, VALID } from '../execution-env/certificates/kit.ts'
 import { TCP_SYN, tcp } from '../support/packets.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { TestRouter } from '../support/test-router.ts'
 import { onClose } from './server-kit.ts'
 
@@ -68,7 +68,7 @@ export class WholeRouter {
   #manager!: EnvironmentManager
   #timer: NodeJS.Timeout | undefined
 
-  constructor(folder = mkdtempSync(join(tmpdir(), 'pw-'))) {
+  constructor(folder = temporaryFolder('pw-')) {
     this.folder = folder
     mkdirSync(join(folder, 'trust'), { recursive: true })
     mkdirSync(join(folder, 'run'), { recursive: true, mode: 0o700 })

@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { describe, it } from 'mocha'
 import { DocumentError } from '../../../document/index.ts'
 import { loadRouterConfig } from '../../../router/config/index.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { changed, configOf, problemsOf, refusalsOf, SAMPLE } from './kit.ts'
 
 const PLUGIN = `${SAMPLE}trust: trust
@@ -187,7 +188,7 @@ describe('parseRouterConfig', () => {
 
 describe('loadRouterConfig', () => {
   it('takes relative paths from the folder of the file', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'pronto-config-'))
+    const folder = temporaryFolder('pronto-config-')
     writeFileSync(join(folder, 'r.yaml'), PLUGIN)
     expect(loadRouterConfig(join(folder, 'r.yaml')).trust).to.equal(join(folder, 'trust'))
   })

@@ -1,13 +1,13 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { afterEach, describe, it } from 'mocha'
 import { MAX_BUNDLE_BYTES } from '../../../execution-env/bundle/index.ts'
 import type { ControlError } from '../../../router/control/errors.ts'
 import { ControlServer } from '../../../router/control-server/server.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { bundleOf } from '../double-host.ts'
 import { RouterKit, refusalOf } from '../router-kit.ts'
 import { closeAll, onClose, serve, until } from '../server-kit.ts'
@@ -152,7 +152,7 @@ describe('ControlServer', () => {
     })
 
     it('are refused below a path that no system takes', async () => {
-      const folder = mkdtempSync(join(tmpdir(), `${'x'.repeat(110)}-`))
+      const folder = temporaryFolder(`${'x'.repeat(110)}-`)
       const kit = new RouterKit()
       await kit.router.start()
       expect(await refusalOf(ControlServer.open({ router: kit.router, folder }))).to.include({

@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { describe, it } from 'mocha'
 import { type AuditEvent, AuditLog } from '../../../router/state/audit-log.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 const EVENT: AuditEvent = {
   actor: { via: 'remote', name: 'alice', serial: '0a', address: '10.0.0.9' },
@@ -14,7 +14,7 @@ const EVENT: AuditEvent = {
 const clock = () => 1_767_225_600_000
 
 function folder(): string {
-  return mkdtempSync(join(tmpdir(), 'pronto-audit-'))
+  return temporaryFolder('pronto-audit-')
 }
 
 function linesOf(file: string): string[] {

@@ -1,15 +1,5 @@
 import { spawn } from 'node:child_process'
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
@@ -18,6 +8,7 @@ import { describe, it } from 'mocha'
 import { type RegistryEntry, versionOf } from '../../../router/state/entry.ts'
 import { StateError } from '../../../router/state/errors.ts'
 import { fileOf, Registry } from '../../../router/state/registry.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { Dead, ModelDisk } from './model-disk.ts'
 
 const ROOT = '/state'
@@ -43,7 +34,7 @@ function entry(id: string, text: string, more: Partial<RegistryEntry> = {}): Reg
 }
 
 function folder(): string {
-  return mkdtempSync(join(tmpdir(), 'pronto-registry-'))
+  return temporaryFolder('pronto-registry-')
 }
 
 /** What a registry holds, with the bundle behind every name. */
