@@ -118,14 +118,10 @@ export function controlErrorOf(error: unknown): ControlError {
     })
   if (error instanceof EngineError) return new ControlError(error.code, error.message, { place: error.place })
   if (error instanceof StateError)
-    return new ControlError(
-      error.code === 'in-use' || error.code === 'limit' ? error.code : 'failed',
-      error.message,
-      {
-        place: error.place,
-        cause: error.code,
-      },
-    )
+    return new ControlError(error.code === 'limit' ? 'limit' : 'failed', error.message, {
+      place: error.place,
+      cause: error.code,
+    })
   return coded(error) ?? new ControlError('internal', 'this is a fault of the router; its own log tells more')
 }
 

@@ -3,7 +3,6 @@
 /** Why. Closed: every consumer may switch over it. */
 export type StateErrorCode =
   | 'damaged' // a file is not what the router wrote
-  | 'in-use' // another router is at work there
   | 'unreadable' // the folder cannot be read or written
   | 'limit' // more than the registry holds
 

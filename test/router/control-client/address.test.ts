@@ -1,0 +1,84 @@
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { describe, it } from 'mocha'
+import { ControlError } from '../../../router/control/errors.ts'
+import { makeRouterFolder, runtimeFolder } from '../../../router/control/runtime-folder.ts'
+import { routerAddress } from '../../../router/control-client/address.ts'
+
+function baseWith(...routers: string[]): string {
+  const base = mkdtempSync(join(tmpdir(), 'pronto-run-'))
+  for (const each of routers) {
+    mkdirSync(join(base, each), { recursive: true })
+    writeFileSync(join(base, each, 'read.sock'), '')
+  }
+  return base
+}
+
+describe('routerAddress', () => {
+  it('finds routers by name, those of labs also without the lab', () => {
+    const base = baseWith('r1', 'lab/r2', 'other/r3', 'lab/r3')
+    const folder = (text: string) => routerAddress(text, base)
+    expect(folder('r1')).to.deep.equal({ kind: 'local', folder: join(base, 'r1') })
+    expect(folder('lab/r2')).to.deep.equal({ kind: 'local', folder: join(base, 'lab', 'r2') })
+    expect(folder('r2')).to.deep.equal(folder('lab/r2'))
+    expect(() => folder('r3')).to.throw('there is more than one router r3: lab/r3, other/r3')
+    expect(() => folder('r4')).to.throw('no router r4 runs here; there are lab/r2, lab/r3, other/r3, r1')
+  })
+
+  it('takes the only one where none is named', () => {
+    const base = baseWith('lab/r1')
+    expect(routerAddress(undefined, base)).to.deep.equal({ kind: 'local', folder: join(base, 'lab', 'r1') })
+    expect(() => routerAddress(undefined, baseWith())).to.throw(
+      'no router runs here; say which one with --router NAME|URL',
+    )
+  })
+
+  it('reads URLs, and nothing that is not encrypted', () => {
+    expect(routerAddress('wss://r1.example')).to.deep.equal({
+      kind: 'remote',
+      host: 'r1.example',
+      port: 7443,
+      name: 'r1.example',
+    })
+    expect(routerAddress('wss://10.0.0.1:99#r1')).to.deep.equal({
+      kind: 'remote',
+      host: '10.0.0.1',
+      port: 99,
+      name: 'r1',
+    })
+    for (const text of ['ws://r1', 'https://r1', 'wss://', 'wss://a@r1', 'wss://r1/x', 'wss://r1?x=1'])
+      expect(() => routerAddress(text), text)
+        .to.throw(ControlError)
+        .with.property('code', 'invalid')
+  })
+})
+
+describe('the runtime folder', () => {
+  it('is the environment’s, the session’s, or the machine’s', () => {
+    expect(runtimeFolder({ PRONTO_RUNTIME: '/x' }, 0)).to.equal('/x')
+    expect(runtimeFolder({ XDG_RUNTIME_DIR: '/run/user/7' }, 7)).to.equal('/run/user/7/pronto')
+    expect(runtimeFolder({ XDG_RUNTIME_DIR: 'relative' }, 0)).to.equal('/run/pronto')
+    expect(runtimeFolder({}, 7)).to.equal(join(tmpdir(), 'pronto-7'))
+  })
+
+  it('takes no folder that others could have prepared', () => {
+    const base = mkdtempSync(join(tmpdir(), 'pronto-run-'))
+    expect(makeRouterFolder('lab/r1', base)).to.equal(join(base, 'lab', 'r1'))
+    expect(makeRouterFolder('lab/r1', base)).to.equal(join(base, 'lab', 'r1'))
+    const open = join(base, 'open')
+    mkdirSync(open)
+    // The mask of the process would take the bits away.
+    const mask = process.umask(0)
+    mkdirSync(join(open, 'r2'), { mode: 0o777 })
+    process.umask(mask)
+    expect(() => makeRouterFolder('r2', open))
+      .to.throw(ControlError)
+      .with.property('code', 'forbidden')
+    for (const name of ['', '..', 'a/../b', '/etc', 'a/b/c', 'A', 'a b'])
+      expect(() => makeRouterFolder(name, base), name)
+        .to.throw(ControlError)
+        .with.property('code', 'invalid')
+  })
+})
