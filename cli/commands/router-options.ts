@@ -37,7 +37,7 @@ export function withRouter<Result>(
   return tellingRefusals(async () => {
     let client: ControlClient | undefined
     try {
-      const address = routerAddress(call.option('router'))
+      const address = await routerAddress(call.option('router'))
       const identity = address.kind === 'remote' ? identityOf(call) : undefined
       client = await connectRouter({ address, role, ...(identity === undefined ? {} : { identity }) })
       return await work(client)

@@ -2,7 +2,7 @@
  * How a router is named: `--router NAME|URL`. The one idea: a name is one of this machine's routers, a path is the
  * folder of its sockets, and a URL is a router elsewhere whose certificate must bear the name that is expected there.
  */
-import { isIP } from 'node:net'
+import { connect, isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { ControlError } from '../control/errors.ts'
 import type { Role } from '../control/roles.ts'
@@ -21,15 +21,19 @@ export type RouterAddress =
 const DEFAULT_PORT = 7_443
 
 /**
- * The address that a text stands for; without a text, the only router of this machine.
+ * The address that a text stands for; without a text, the only router of this machine. A router that has died without
+ * a word leaves its sockets behind and does not count.
  * @param text `r1`, `LAB/r1`, `./folder`, `wss://host:7443`, `wss://10.0.0.1:7443#r1`
  * @throws ControlError `invalid`, `unknown`
  */
-export function routerAddress(text: string | undefined, base = runtimeFolder()): RouterAddress {
-  if (text === undefined) return { kind: 'local', folder: resolve(base, onlyRouter(base)) }
-  if (/^\.{0,2}\//.test(text)) return { kind: 'local', folder: resolve(text) }
-  if (text.includes('://')) return remoteAddress(text)
-  const routers = listRouters(base)
+export async function routerAddress(
+  text: string | undefined,
+  base = runtimeFolder(),
+): Promise<RouterAddress> {
+  if (text !== undefined && /^\.{0,2}\//.test(text)) return { kind: 'local', folder: resolve(text) }
+  if (text?.includes('://')) return remoteAddress(text)
+  const routers = await livingRouters(base)
+  if (text === undefined) return { kind: 'local', folder: resolve(base, only(routers)) }
   const found = routers.includes(text)
     ? [text]
     : routers.filter((each) => each.endsWith(`/${text}`) && !text.includes('/'))
@@ -39,8 +43,27 @@ export function routerAddress(text: string | undefined, base = runtimeFolder()):
   throw new ControlError('unknown', `no router ${text} runs here${listed(routers)}`)
 }
 
-function onlyRouter(base: string): string {
+async function livingRouters(base: string): Promise<string[]> {
   const routers = listRouters(base)
+  const living = await Promise.all(routers.map((each) => isLiving(resolve(base, each))))
+  return routers.filter((_, index) => living[index])
+}
+
+/** Whether somebody listens; one whom we may not speak to does. */
+function isLiving(folder: string): Promise<boolean> {
+  return new Promise((settle) => {
+    const socket = connect(socketPath(folder, 'read'))
+    socket.on('connect', () => {
+      socket.destroy()
+      settle(true)
+    })
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      settle(error.code === 'EACCES' || error.code === 'EPERM'),
+    )
+  })
+}
+
+function only(routers: readonly string[]): string {
   if (routers.length === 1) return routers[0]!
   throw new ControlError(
     'unknown',

@@ -1,57 +1,69 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, renameSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { describe, it } from 'mocha'
+import { afterEach, describe, it } from 'mocha'
 import { ControlError } from '../../../router/control/errors.ts'
 import { makeRouterFolder, runtimeFolder } from '../../../router/control/runtime-folder.ts'
 import { routerAddress } from '../../../router/control-client/address.ts'
+import { refusalOf } from '../router-kit.ts'
+import { closeAll, onClose } from '../server-kit.ts'
 
-function baseWith(...routers: string[]): string {
+afterEach(closeAll)
+
+/** A runtime folder with routers that listen, and some (`+`) that have died. */
+async function baseWith(...routers: string[]): Promise<string> {
   const base = mkdtempSync(join(tmpdir(), 'pronto-run-'))
   for (const each of routers) {
-    mkdirSync(join(base, each), { recursive: true })
-    writeFileSync(join(base, each, 'read.sock'), '')
+    const folder = join(base, each.replace('+', ''))
+    mkdirSync(folder, { recursive: true })
+    const server = createServer()
+    await new Promise<void>((settle) => server.listen(join(folder, 's'), () => settle()))
+    renameSync(join(folder, 's'), join(folder, 'read.sock'))
+    if (each.startsWith('+')) server.close()
+    else onClose(() => server.close())
   }
   return base
 }
 
 describe('routerAddress', () => {
-  it('finds routers by name, those of labs also without the lab', () => {
-    const base = baseWith('r1', 'lab/r2', 'other/r3', 'lab/r3')
+  it('finds routers by name, those of labs also without the lab', async () => {
+    const base = await baseWith('r1', 'lab/r2', 'other/r3', 'lab/r3')
     const folder = (text: string) => routerAddress(text, base)
-    expect(folder('r1')).to.deep.equal({ kind: 'local', folder: join(base, 'r1') })
-    expect(folder('lab/r2')).to.deep.equal({ kind: 'local', folder: join(base, 'lab', 'r2') })
-    expect(folder('r2')).to.deep.equal(folder('lab/r2'))
-    expect(() => folder('r3')).to.throw('there is more than one router r3: lab/r3, other/r3')
-    expect(() => folder('r4')).to.throw('no router r4 runs here; there are lab/r2, lab/r3, other/r3, r1')
+    expect(await folder('r1')).to.deep.equal({ kind: 'local', folder: join(base, 'r1') })
+    expect(await folder('lab/r2')).to.deep.equal({ kind: 'local', folder: join(base, 'lab', 'r2') })
+    expect(await folder('r2')).to.deep.equal(await folder('lab/r2'))
+    const refusal = async (text: string) => (await refusalOf(folder(text))).message
+    expect(await refusal('r3')).to.equal('there is more than one router r3: lab/r3, other/r3')
+    expect(await refusal('r4')).to.equal('no router r4 runs here; there are lab/r2, lab/r3, other/r3, r1')
   })
 
-  it('takes the only one where none is named', () => {
-    const base = baseWith('lab/r1')
-    expect(routerAddress(undefined, base)).to.deep.equal({ kind: 'local', folder: join(base, 'lab', 'r1') })
-    expect(() => routerAddress(undefined, baseWith())).to.throw(
-      'no router runs here; say which one with --router NAME|URL',
-    )
+  it('takes the only one where none is named; one that has died does not count', async () => {
+    const base = await baseWith('lab/r1', '+r2', '+lab/r3')
+    expect(await routerAddress(undefined, base)).to.deep.equal({
+      kind: 'local',
+      folder: join(base, 'lab', 'r1'),
+    })
+    const refusal = await refusalOf(routerAddress(undefined, await baseWith('+r1')))
+    expect(refusal.message).to.equal('no router runs here; say which one with --router NAME|URL')
   })
 
-  it('reads URLs, and nothing that is not encrypted', () => {
-    expect(routerAddress('wss://r1.example')).to.deep.equal({
+  it('reads URLs, and nothing that is not encrypted', async () => {
+    expect(await routerAddress('wss://r1.example')).to.deep.equal({
       kind: 'remote',
       host: 'r1.example',
       port: 7443,
       name: 'r1.example',
     })
-    expect(routerAddress('wss://10.0.0.1:99#r1')).to.deep.equal({
+    expect(await routerAddress('wss://10.0.0.1:99#r1')).to.deep.equal({
       kind: 'remote',
       host: '10.0.0.1',
       port: 99,
       name: 'r1',
     })
     for (const text of ['ws://r1', 'https://r1', 'wss://', 'wss://a@r1', 'wss://r1/x', 'wss://r1?x=1'])
-      expect(() => routerAddress(text), text)
-        .to.throw(ControlError)
-        .with.property('code', 'invalid')
+      expect(await refusalOf(routerAddress(text)), text).to.include({ code: 'invalid' })
   })
 })
 
