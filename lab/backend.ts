@@ -33,6 +33,8 @@ export interface RunOptions {
   /** A folder that exists, for one pcapng file per link end, `NODE-INTERFACE.pcapng`; undefined: no captures. */
   readonly captureFolder: string | undefined
   readonly onProgress: (progress: Progress) => void
+  /** For `up`: whose plugins and operators the routers believe besides the lab's own: a folder or file. */
+  readonly trust?: string | undefined
   /** Given about once a wall second by `up`: what was measured so far. */
   readonly onSnapshot?: ((measured: Measurements) => void) | undefined
   /**

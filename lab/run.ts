@@ -12,6 +12,8 @@ export interface RunRequest {
   /** Folder for captures; made when it is not there. */
   readonly captureFolder?: string | undefined
   readonly onProgress?: (progress: Progress) => void
+  /** Whom the routers of a lab that is kept up believe besides the lab's own authority: a folder or file. */
+  readonly trust?: string | undefined
   /** Given about once a second while a lab is kept up. */
   readonly onSnapshot?: (measured: Measurements) => void
   /** Ends the run early; default: never. */
@@ -49,12 +51,12 @@ async function carryOut(
   backend: Backend,
   request: RunRequest,
 ): Promise<Report> {
-  const { captureFolder, onProgress = () => {}, onSnapshot, clock = () => performance.now() } = request
+  const { captureFolder, onProgress = () => {}, onSnapshot, trust, clock = () => performance.now() } = request
   const signal = request.signal ?? new AbortController().signal
   signal.throwIfAborted()
   if (captureFolder !== undefined) await mkdir(captureFolder, { recursive: true })
   const startMs = clock()
-  const measured = await backend[how](lab, { captureFolder, onProgress, onSnapshot, signal })
+  const measured = await backend[how](lab, { captureFolder, onProgress, onSnapshot, trust, signal })
   const seconds = (clock() - startMs) / 1000
   return completeReport({ ...measured, wall: { ...measured.wall, seconds } }, lab.expectations)
 }

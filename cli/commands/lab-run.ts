@@ -29,7 +29,13 @@ export const labUp: Command = {
   words: ['lab', 'up'],
   summary: 'Run a lab at the pace of the wall clock until it ends or Ctrl-C',
   parameters: [FILE],
-  options: OPTIONS,
+  options: {
+    ...OPTIONS,
+    trust: {
+      value: 'T',
+      describes: 'whose plugins its routers take besides its own: a folder with ca.crt and crl.pem',
+    },
+  },
   run: (call) => bringToLife(call, 'up'),
 }
 
@@ -48,6 +54,7 @@ async function bringToLife(call: Call, how: 'run' | 'up'): Promise<ExitCode> {
       captureFolder: pathOption(call, 'pcap'),
       onProgress: (each) => progress.update(each),
       signal,
+      trust: how === 'up' ? pathOption(call, 'trust') : undefined,
       clock: call.clock,
     })
   } finally {

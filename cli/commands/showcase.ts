@@ -25,9 +25,11 @@ const STORY = [
 
 const NEXT = [
   'Type next, in another terminal:',
+  '  npx pronto list                                   the plugin that decides; flows, logs, stats, explain',
+  '  npx pronto unload round-robin                     and see what becomes of the requests',
   '  npx pronto lab run examples/round-robin.yaml      the same to its end, the plugin upgraded on the way',
   '  npx pronto lab run examples/bad-weather.yaml --pcap captures    loss, a cut cable, a dead server',
-  '  npx pronto plugin new mine                        a plugin of your own; docs/plugin-guide.md goes on',
+  '  README.md, "A policy in TypeScript"               change it, sign it, load it into this router',
   '  npx pronto lab graph examples/showcase.yaml       this network as a drawing',
   '  npx pronto help                                   everything else',
 ]
@@ -36,7 +38,12 @@ export const showcase: Command = {
   words: ['showcase'],
   summary: 'Show a router at work in a simulated network until Ctrl-C',
   parameters: [],
-  options: {},
+  options: {
+    trust: {
+      value: 'T',
+      describes: 'whose plugins it takes besides its own: a folder with ca.crt and crl.pem',
+    },
+  },
   run: show,
 }
 
@@ -60,6 +67,7 @@ async function show(call: Call): Promise<ExitCode> {
   }
   const report = await keepLabUp(labFile, backend, {
     signal,
+    trust: call.option('trust'),
     clock: call.clock,
     onSnapshot: (measured) =>
       terminal.print(

@@ -6,8 +6,9 @@ import { closeSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Backend, Capabilities, Refusal, RunOptions } from '../backend.ts'
-import type { Lab } from '../file/index.ts'
+import { DEFAULT_EPOCH_MS, type Lab } from '../file/index.ts'
 import type { Measurements } from '../report.ts'
+import { LabControl } from './lab-control.ts'
 import { LabPlugins } from './lab-plugins.ts'
 import { measure } from './measure.ts'
 import { type OpenCapture, Simulation } from './simulation.ts'
@@ -79,17 +80,22 @@ export const simBackend: Backend = {
   down: async () => ({ found: false, removed: [] }),
 }
 
-async function simulate(lab: Lab, options: RunOptions, paced: boolean): Promise<Measurements> {
+async function simulate(file: Lab, options: RunOptions, paced: boolean): Promise<Measurements> {
+  // A lab that is kept up is met by people and their certificates: its calendar is theirs unless it says otherwise.
+  const lab = paced && file.epochMs === DEFAULT_EPOCH_MS ? { ...file, epochMs: Date.now() } : file
+  let control: LabControl | undefined
   const captures = new CaptureFiles(options.captureFolder)
-  const plugins = await LabPlugins.prepare(lab)
+  const plugins = await LabPlugins.prepare(lab, paced, options.trust)
   try {
     const started = performance.now()
     const simulation = new Simulation(lab, captures.open, plugins)
-    const loop = paced ? pace : race
-    await loop(simulation, options)
+    if (paced && plugins !== undefined) control = await LabControl.open(simulation, plugins)
+    if (paced) await pace(simulation, options, control)
+    else await race(simulation, options)
     return measure(simulation, (performance.now() - started) / 1000)
   } finally {
     captures.close()
+    await control?.close()
     await plugins?.close()
   }
 }
@@ -107,7 +113,11 @@ async function race(simulation: Simulation, { signal, onProgress }: RunOptions):
 }
 
 /** One virtual second a second. A lab whose work is done stays up until the signal, unless it has a duration. */
-async function pace(simulation: Simulation, options: RunOptions): Promise<void> {
+async function pace(
+  simulation: Simulation,
+  options: RunOptions,
+  control: LabControl | undefined,
+): Promise<void> {
   const { signal, onProgress, onSnapshot } = options
   const started = performance.now()
   let snapshotAt = started + SNAPSHOT_MS
@@ -119,6 +129,7 @@ async function pace(simulation: Simulation, options: RunOptions): Promise<void> 
       more = simulation.step(SLICE, target)
       if (performance.now() > turnAt) break
     }
+    if (control?.failure !== undefined) throw control.failure
     onProgress(progressOf(simulation))
     if (onSnapshot !== undefined && performance.now() >= snapshotAt) {
       onSnapshot(measure(simulation, (performance.now() - started) / 1000))

@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { readBundle } from '../../execution-env/bundle/index.ts'
+import { loadTrustStore, TrustStore } from '../../execution-env/certificates/index.ts'
 import { type BundleVerifier, TrustVerifier } from '../../execution-env/index.ts'
 import { buildPlugin } from '../../sdk/tools.ts'
 import { type Lab, type PluginSource, type PluginSpec, routersOf } from '../file/index.ts'
@@ -14,23 +15,36 @@ export class LabPlugins {
   /** Where the lab's plugins run: a process of their own, which answers before virtual time goes on. */
   readonly sandboxes = new PatientSandboxes()
   readonly #bundles: ReadonlyMap<string, Uint8Array>
-  readonly #authority: LabAuthority
 
-  private constructor(bundles: ReadonlyMap<string, Uint8Array>, authority: LabAuthority) {
+  /** Operators may speak to the routers while the lab is up. */
+  readonly operated: boolean
+  /** Whom the lab's routers believe: the lab's authority, and whom the user named. */
+  readonly trust: TrustStore
+
+  private constructor(
+    bundles: ReadonlyMap<string, Uint8Array>,
+    authority: LabAuthority,
+    operated: boolean,
+    trustPath: string | undefined,
+  ) {
     this.#bundles = bundles
-    this.#authority = authority
+    this.operated = operated
+    const own = authority.trust
+    const other = trustPath === undefined ? new TrustStore([]) : loadTrustStore(trustPath)
+    const certificates = [own, other].flatMap((store) => [...store.roots, ...store.authorities])
+    this.trust = new TrustStore(certificates, [...own.lists, ...other.lists])
   }
 
   /** Builds and signs all plugins that the lab names; undefined when it names none. @throws what building throws */
-  static async prepare(lab: Lab): Promise<LabPlugins | undefined> {
+  static async prepare(lab: Lab, operated = false, trustPath?: string): Promise<LabPlugins | undefined> {
     const sources = pluginsOf(lab).map((each) => each.source)
-    if (sources.length === 0) return undefined
+    if (sources.length === 0 && !operated) return undefined
     const authority = new LabAuthority(lab.rootSeed, lab.epochMs)
     const bundles = new Map<string, Uint8Array>()
     for (const source of sources)
       if (!bundles.has(source.path))
         bundles.set(source.path, authority.sign(readBundle(await bytesOf(source))))
-    return new LabPlugins(bundles, authority)
+    return new LabPlugins(bundles, authority, operated, trustPath)
   }
 
   /** The signed bundle of a plugin that the lab names. */
@@ -40,7 +54,7 @@ export class LabPlugins {
 
   /** Judges bundles by the lab's authority at a calendar time. */
   verifier(calendarMs: () => number): BundleVerifier {
-    return new TrustVerifier(this.#authority.trust, calendarMs)
+    return new TrustVerifier(this.trust, calendarMs)
   }
 
   async close(): Promise<void> {

@@ -14,7 +14,7 @@ import {
   type Random,
   ROUTER_OWNER,
 } from '../../engine/index.ts'
-import type { RouterNode } from '../file/index.ts'
+import type { PluginSpec, RouterNode } from '../file/index.ts'
 import type { RouterReport } from '../report.ts'
 import { simMac } from './addresses.ts'
 import type { LabPlugins } from './lab-plugins.ts'
@@ -115,6 +115,11 @@ export class SimRouter implements SimNode, Wakeable {
     return this.#plugins
   }
 
+  /** The plugins that the lab file gives it. */
+  get specs(): readonly PluginSpec[] {
+    return this.#spec.plugins
+  }
+
   /** Wakes the router after something was asked of it from outside. */
   ring(now: Nanoseconds): void {
     this.#alarm?.ring(now)
@@ -150,7 +155,8 @@ export class SimRouter implements SimNode, Wakeable {
     if (this.#labPlugins === undefined) return
     const random = this.#random.fork(`plugins of life ${this.#lives}`)
     this.#plugins = new RouterPlugins(this.name, engine, this.#labPlugins, this.#epochMs, random, this.#lives)
-    this.#plugins.loadFirst(this.#spec.plugins, now)
+    // Where operators may speak to the router, its plugins come through its administration.
+    if (!this.#labPlugins.operated) this.#plugins.loadFirst(this.#spec.plugins, now)
   }
 
   #stride(): number {

@@ -24,6 +24,7 @@ type Json = NonNullable<Parameters<EnvironmentManager['install']>[1]>['config']
 
 export class RouterPlugins {
   readonly manager: EnvironmentManager
+  readonly dispatcher: Dispatcher
   readonly #router: string
   readonly #plugins: LabPlugins
   /** Loading takes no virtual time before the router forwards its first packet. */
@@ -42,6 +43,7 @@ export class RouterPlugins {
     this.#timing = { ...(MODELLED as Extract<Timing, { kind: 'modelled' }>) }
     const calendar = (now: Nanoseconds) => epochMs + Math.floor(now / 1e6)
     const dispatcher = new Dispatcher({ engine, timing: this.#timing as Timing, calendar })
+    this.dispatcher = dispatcher
     this.manager = new EnvironmentManager({
       dispatcher,
       verifier: plugins.verifier(() => calendar(dispatcher.now)),
