@@ -181,7 +181,7 @@ describe('explainFlow', () => {
   describe('when many copies are nested', () => {
     it('follows a bounded number of them', () => {
       const router = routerWithPolicy()
-      const many = (of: Action): Action => ({ kind: 'replicate', to: Array.from({ length: 20 }, () => of) })
+      const many = (of: Action): Action => ({ kind: 'replicate', to: Array.from({ length: 8 }, () => of) })
       router.filter('copies', many(many({ kind: 'forward' })))
       const count = (steps: readonly ExplanationStep[]): number =>
         steps.reduce(
