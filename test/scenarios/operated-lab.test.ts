@@ -1,0 +1,100 @@
+import { join, resolve } from 'node:path'
+import { expect } from 'chai'
+import { after, before, describe, it } from 'mocha'
+import { buildBundle, readBundle, signBundle } from '../../execution-env/bundle/index.ts'
+import { AuthorityDirectory, loadCredential } from '../../execution-env/certificates/index.ts'
+import { backends, keepLabUp, loadLabFile, type Report } from '../../lab/index.ts'
+import { type ControlClient, connectRouter } from '../../router/control-client/index.ts'
+import { buildPlugin } from '../../sdk/tools.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+
+const examples = resolve(import.meta.dirname, '../../examples')
+const DAY_MS = 86_400_000
+
+/** A bundle of the round-robin example, signed by an operator's own authority. */
+async function signedByMe(authority: AuthorityDirectory, version: string): Promise<Uint8Array> {
+  const { bytes } = await buildPlugin(join(examples, 'round-robin'))
+  const { manifest, code, sourceMap } = readBundle(bytes)
+  const grant = { capabilities: manifest.capabilities }
+  const { certificateFile, keyFile } = authority.issue({
+    name: `me-${version}`,
+    type: 'signer',
+    notBeforeMs: Date.now() - DAY_MS,
+    notAfterMs: Date.now() + DAY_MS,
+    grant,
+  })
+  const bundle = buildBundle({ manifest: { ...manifest, version }, code, sourceMap })
+  return signBundle(bundle, loadCredential(certificateFile, keyFile), Date.now())
+}
+
+describe('a lab that is kept up (R-PR-02)', () => {
+  const runtime = process.env['PRONTO_RUNTIME']
+  const stop = new AbortController()
+  const folder = temporaryFolder('pronto-run-')
+  let authority: AuthorityDirectory
+  let ended: Promise<Report>
+  let client: ControlClient
+
+  before(async function () {
+    this.timeout(30_000)
+    process.env['PRONTO_RUNTIME'] = folder
+    authority = AuthorityDirectory.create(join(folder, 'ca'), {
+      name: 'my authority',
+      notBeforeMs: Date.now() - DAY_MS,
+      notAfterMs: Date.now() + DAY_MS,
+    })
+    authority.publishList(Date.now())
+    let turning = false
+    ended = keepLabUp(loadLabFile(join(examples, 'showcase.yaml')), await backends.open('sim'), {
+      signal: stop.signal,
+      trust: join(folder, 'ca'),
+      onSnapshot: () => {
+        turning = true
+      },
+    })
+    while (!turning) await Promise.race([ended, new Promise((settle) => setTimeout(settle, 20))])
+    client = await connectRouter({
+      address: { kind: 'local', folder: join(folder, 'showcase', 'r1') },
+      role: 'install',
+    })
+  })
+
+  after(async () => {
+    client?.close()
+    stop.abort()
+    await ended
+    if (runtime === undefined) delete process.env['PRONTO_RUNTIME']
+    else process.env['PRONTO_RUNTIME'] = runtime
+  })
+
+  type Listed = { id: string; version: string; state: string }
+  const versions = async () => (await client.call('list')) as unknown as Listed[]
+
+  it('lists the plugins of its file', async () => {
+    expect(await versions()).to.have.length(1)
+    expect((await versions())[0]).to.include({ id: 'round-robin', version: '1.0.0', state: 'running' })
+  })
+
+  it('takes a version signed by an authority that the user trusts, and goes back', async () => {
+    const upload = await client.upload(await signedByMe(authority, '2.0.0'))
+    await client.call('upgrade', { id: 'round-robin', upload })
+    expect((await versions())[0]).to.include({ version: '2.0.0', state: 'running' })
+    await client.call('rollback', { id: 'round-robin' })
+    expect((await versions())[0]).to.include({ version: '1.0.0', state: 'running' })
+  }).timeout(20_000)
+
+  it('refuses a version signed by anyone else, and keeps serving', async () => {
+    const strangers = AuthorityDirectory.create(join(folder, 'strangers'), {
+      name: 'strangers',
+      notBeforeMs: Date.now() - DAY_MS,
+      notAfterMs: Date.now() + DAY_MS,
+    })
+    const upload = await client.upload(await signedByMe(strangers, '3.0.0'))
+    const refused = await client.call('upgrade', { id: 'round-robin', upload }).then(
+      () => 'taken',
+      (error: Error) => error.message,
+    )
+    expect(refused).to.match(/issuer CN=strangers/)
+    expect((await versions())[0]).to.include({ version: '1.0.0', state: 'running' })
+  }).timeout(20_000)
+})
