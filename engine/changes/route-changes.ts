@@ -2,13 +2,8 @@
 import type { Change } from '../control.ts'
 import { EngineError } from '../errors.ts'
 import type { Port, PortAddress } from '../port.ts'
-import {
-  ADDRESS_OWNER,
-  compileTarget,
-  ROUTE_BROADCAST,
-  ROUTE_CONNECTED,
-  ROUTE_LOCAL,
-} from '../routing/route-table.ts'
+import { ADDRESS_OWNER, ROUTE_BROADCAST, ROUTE_CONNECTED, ROUTE_LOCAL } from '../routing/route-table.ts'
+import { compileTarget } from '../routing/route-target.ts'
 import { formatIpv4Address, parseIpv4Prefix, prefixMask } from '../wire/address.ts'
 import type { ChangeContext, Step } from './step.ts'
 

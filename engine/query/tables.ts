@@ -12,6 +12,7 @@ import { type Owners, ROUTER_OWNER } from '../owners.ts'
 import { ADDRESS_OWNER } from '../routing/route-table.ts'
 import type { Stages } from '../stages.ts'
 import { formatIpv4Address } from '../wire/address.ts'
+import { levels } from './levels.ts'
 
 export type Cell = string | number | boolean | null
 export type Row = Readonly<Record<string, Cell>>
@@ -259,40 +260,6 @@ const limits: Table = {
   *rows({ stages }) {
     for (const [name, value] of Object.entries(levels(stages))) yield { name, value }
   },
-}
-
-function levels(stages: Stages): Record<string, number> {
-  const { slab, flows: flowTable, upcalls, pins, labels, actions, fragments, reassembly, errors } = stages
-  const { neighbours: hops, tunnels: tunnelTable } = stages
-  return {
-    'slab.available': slab.available,
-    'slab.capacity': slab.capacity,
-    'flows.size': flowTable.size,
-    'flows.capacity': flowTable.capacity,
-    'flows.refused': flowTable.refused,
-    'flows.refusedByOwner': flowTable.refusedByOwner,
-    'flows.unpinned': pins.unpinned,
-    'upcalls.open': upcalls.open,
-    'upcalls.parked': upcalls.parked,
-    'upcalls.refused': upcalls.refused,
-    'upcalls.expired': upcalls.expired,
-    'neighbours.size': hops.size,
-    'neighbours.pending': hops.pending,
-    'neighbours.ignored': hops.ignored,
-    'neighbours.refused': hops.refused,
-    'fragments.held': fragments.held,
-    'fragments.evicted': fragments.counters.evicted,
-    'reassembly.held': reassembly.held,
-    'reassembly.evicted': reassembly.counters.evicted,
-    'icmp.sent': errors.counters.sent,
-    'icmp.unanswerable': errors.counters.unanswerable,
-    'icmp.rateLimited': errors.counters.rateLimited,
-    'icmp.slabFull': errors.counters.slabFull,
-    'actions.size': actions.size,
-    'labels.size': labels.size,
-    'tunnels.size': tunnelTable.size,
-    'tunnels.reportsRefused': tunnelTable.reportsRefused,
-  }
 }
 
 export const TABLES = {

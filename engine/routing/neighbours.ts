@@ -13,9 +13,10 @@
 import { type Nanoseconds, NEVER, SECOND } from '../clock.ts'
 import { Deadlines } from '../deadlines.ts'
 import { type DropCode, dropCode } from '../drop-reason.ts'
-import { META_SHIFT, NEXT, NONE, type PacketSlab } from '../packet.ts'
+import { NONE, type PacketSlab } from '../packet.ts'
 import { formatIpv4Address } from '../wire/address.ts'
 import { formatMacAddress } from '../wire/index.ts'
+import { NeighbourQueues } from './neighbour-queues.ts'
 import {
   ADDRESS,
   ATTEMPTS,
@@ -23,8 +24,6 @@ import {
   NEIGHBOUR_LIMIT,
   NEIGHBOUR_SHIFT,
   NeighbourTable,
-  PENDING,
-  PENDING_COUNT,
   PORT,
   STATE,
   USED,
@@ -67,15 +66,14 @@ export interface NeighbourRow {
 }
 
 export class Neighbours {
-  readonly #slab: PacketSlab
   readonly #sink: NeighbourSink
   readonly #table: NeighbourTable
+  readonly #waiting: NeighbourQueues
   readonly #deadlines: Deadlines
   readonly #pendingLimit: number
   readonly #portMac: Uint8Array[] = []
   /** INCOMPLETE ones, in the order in which they were first asked for. */
   readonly #incomplete = new Set<number>()
-  #pending = 0
   /** Claims that were ignored: they contradict a live entry. */
   ignored = 0
   /** Next hops that found no place in the table. */
@@ -83,9 +81,9 @@ export class Neighbours {
 
   /** @param seed secret of the hash, so that nobody can choose addresses that collide */
   constructor(slab: PacketSlab, sink: NeighbourSink, seed: number, limit = NEIGHBOUR_LIMIT) {
-    this.#slab = slab
     this.#sink = sink
     this.#table = new NeighbourTable(limit, seed)
+    this.#waiting = new NeighbourQueues(slab, this.#table)
     this.#deadlines = new Deadlines(limit)
     this.#pendingLimit = Math.min(PENDING_LIMIT, Math.max(1, slab.capacity >> 3))
   }
@@ -97,7 +95,7 @@ export class Neighbours {
 
   /** Packets that wait for an answer. */
   get pending(): number {
-    return this.#pending
+    return this.#waiting.size
   }
 
   get pollAt(): Nanoseconds {
@@ -128,9 +126,8 @@ export class Neighbours {
   /** Lets a packet wait until its next hop is known, asking for it. Returns 0, or why the packet must go. */
   hold(packet: number, port: number, address: number, now: Nanoseconds): DropCode {
     let neighbour = this.#table.find(port, address)
-    if (neighbour !== NONE && this.#word(neighbour, PENDING_COUNT) >= PENDING_PER_NEIGHBOUR)
-      return PENDING_FULL
-    if (this.#pending >= this.#pendingLimit) {
+    if (neighbour !== NONE && this.#waiting.of(neighbour) >= PENDING_PER_NEIGHBOUR) return PENDING_FULL
+    if (this.#waiting.size >= this.#pendingLimit) {
       const [oldest = NONE] = this.#incomplete
       if (oldest === neighbour) return PENDING_FULL
       this.#remove(oldest, PENDING_FULL, now)
@@ -142,7 +139,7 @@ export class Neighbours {
       this.#incomplete.add(neighbour)
       this.#question(neighbour, now)
     }
-    this.#append(neighbour, packet)
+    this.#waiting.append(neighbour, packet)
     return 0
   }
 
@@ -272,48 +269,22 @@ export class Neighbours {
     return this.#table.insert(port, address)
   }
 
-  #append(neighbour: number, packet: number): void {
-    const meta = this.#slab.meta
-    const words = this.#table.words
-    const at = neighbour << NEIGHBOUR_SHIFT
-    meta[(packet << META_SHIFT) + NEXT] = NONE
-    if (words[at + PENDING] === NONE) words[at + PENDING] = packet
-    else {
-      let last = words[at + PENDING]
-      while (meta[(last << META_SHIFT) + NEXT] !== NONE) last = meta[(last << META_SHIFT) + NEXT]
-      meta[(last << META_SHIFT) + NEXT] = packet
-    }
-    words[at + PENDING_COUNT]++
-    this.#pending++
-  }
-
-  /** Empties the list of those that wait and returns its first, or NONE. */
-  #takePending(neighbour: number): number {
-    const words = this.#table.words
-    const at = neighbour << NEIGHBOUR_SHIFT
-    const first = words[at + PENDING]
-    this.#pending -= words[at + PENDING_COUNT]
-    words[at + PENDING] = NONE
-    words[at + PENDING_COUNT] = 0
-    return first
-  }
-
   #releasePending(neighbour: number, now: Nanoseconds): void {
     const handle = this.#table.handleOf(neighbour)
-    for (let packet = this.#takePending(neighbour); packet !== NONE; ) {
-      const next = this.#slab.meta[(packet << META_SHIFT) + NEXT]
+    for (let packet = this.#waiting.take(neighbour); packet !== NONE; ) {
+      const next = this.#waiting.after(packet)
       this.#sink.resolved(packet, handle, now)
       packet = next
     }
   }
 
   #remove(neighbour: number, code: DropCode, now: Nanoseconds): void {
-    let packet = this.#takePending(neighbour)
+    let packet = this.#waiting.take(neighbour)
     this.#incomplete.delete(neighbour)
     this.#deadlines.remove(neighbour)
     this.#table.remove(neighbour)
     while (packet !== NONE) {
-      const next = this.#slab.meta[(packet << META_SHIFT) + NEXT]
+      const next = this.#waiting.after(packet)
       this.#sink.unresolved(packet, code, now)
       packet = next
     }

@@ -4,7 +4,6 @@ import { describe, it } from 'mocha'
 import { EngineError } from '../../../engine/errors.ts'
 import {
   ADDRESS_OWNER,
-  compileTarget,
   ROUTE_BLACKHOLE,
   ROUTE_BROADCAST,
   ROUTE_CONNECTED,
@@ -12,6 +11,7 @@ import {
   ROUTE_VIA,
   RouteTable,
 } from '../../../engine/routing/route-table.ts'
+import { compileTarget } from '../../../engine/routing/route-target.ts'
 import { echo, ip, seen, udp } from '../../support/packets.ts'
 import { TestRouter } from '../../support/test-router.ts'
 
