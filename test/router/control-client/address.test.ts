@@ -1,12 +1,12 @@
-import { mkdirSync, mkdtempSync, renameSync } from 'node:fs'
+import { mkdirSync, renameSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { afterEach, describe, it } from 'mocha'
 import { ControlError } from '../../../router/control/errors.ts'
 import { makeRouterFolder, runtimeFolder } from '../../../router/control/runtime-folder.ts'
 import { routerAddress } from '../../../router/control-client/address.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { refusalOf } from '../router-kit.ts'
 import { closeAll, onClose } from '../server-kit.ts'
 
@@ -14,7 +14,7 @@ afterEach(closeAll)
 
 /** A runtime folder with routers that listen, and some (`+`) that have died. */
 async function baseWith(...routers: string[]): Promise<string> {
-  const base = mkdtempSync(join(tmpdir(), 'pronto-run-'))
+  const base = temporaryFolder('pronto-run-')
   for (const each of routers) {
     const folder = join(base, each.replace('+', ''))
     mkdirSync(folder, { recursive: true })
@@ -76,7 +76,7 @@ describe('the runtime folder', () => {
   })
 
   it('takes no folder that others could have prepared', () => {
-    const base = mkdtempSync(join(tmpdir(), 'pronto-run-'))
+    const base = temporaryFolder('pronto-run-')
     expect(makeRouterFolder('lab/r1', base)).to.equal(join(base, 'lab', 'r1'))
     expect(makeRouterFolder('lab/r1', base)).to.equal(join(base, 'lab', 'r1'))
     const open = join(base, 'open')
