@@ -155,8 +155,8 @@ export class SimRouter implements SimNode, Wakeable {
     if (this.#labPlugins === undefined) return
     const random = this.#random.fork(`plugins of life ${this.#lives}`)
     this.#plugins = new RouterPlugins(this.name, engine, this.#labPlugins, this.#epochMs, random, this.#lives)
-    // Where operators may speak to the router, its plugins come through its administration.
-    if (!this.#labPlugins.operated) this.#plugins.loadFirst(this.#spec.plugins, now)
+    // Where operators may speak to the router, its plugins first come through its administration.
+    if (!this.#labPlugins.operated || this.#lives > 1) this.#plugins.loadFirst(this.#spec.plugins, now)
   }
 
   #stride(): number {
