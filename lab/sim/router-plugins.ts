@@ -4,9 +4,11 @@
  * on nothing but the lab.
  */
 import type { Engine, Nanoseconds, Random } from '../../engine/index.ts'
+import type { JsonValue } from '../../execution-env/contract/index.ts'
 import {
   Dispatcher,
   EnvironmentManager,
+  type InstallOptions,
   MODELLED,
   type Outcome,
   type Timing,
@@ -19,8 +21,6 @@ import type { LabPlugins } from './lab-plugins.ts'
 export class LabPluginError extends Error {
   override readonly name = 'LabPluginError'
 }
-
-type Json = NonNullable<Parameters<EnvironmentManager['install']>[1]>['config']
 
 export class RouterPlugins {
   readonly manager: EnvironmentManager
@@ -63,21 +63,19 @@ export class RouterPlugins {
   }
 
   load(spec: PluginSpec, now: Nanoseconds): void {
-    const options = { ...(spec.id === undefined ? {} : { id: spec.id }), config: spec.config as Json }
+    const options: InstallOptions = {
+      ...(spec.id === undefined ? {} : { id: spec.id }),
+      config: spec.config as JsonValue,
+    }
     this.#attempt('load', spec.id ?? spec.source.path, () =>
-      this.manager.load(
-        this.#plugins.bundle(spec),
-        options as never,
-        now,
-        this.#expect('load', spec.id ?? ''),
-      ),
+      this.manager.load(this.#plugins.bundle(spec), options, now, this.#expect('load', spec.id ?? '')),
     )
   }
 
   upgrade(id: string, spec: PluginSpec, now: Nanoseconds): void {
-    const config = { config: spec.config as Json }
+    const config = { config: spec.config as JsonValue }
     this.#attempt('upgrade', id, () =>
-      this.manager.upgrade(id, this.#plugins.bundle(spec), config as never, now, this.#expect('upgrade', id)),
+      this.manager.upgrade(id, this.#plugins.bundle(spec), config, now, this.#expect('upgrade', id)),
     )
   }
 
