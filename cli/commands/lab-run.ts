@@ -5,6 +5,7 @@ import { dirname } from 'node:path'
 import { isSuccess, keepLabUp, type Report, runLab, summarize } from '../../lab/index.ts'
 import { type Call, type Command, CommandError, DONE, type ExitCode, FAILED } from '../command.ts'
 import { ProgressLine } from '../progress.ts'
+import { tellingLabFailures } from './lab-failures.ts'
 import {
   BACKEND_OPTION,
   backendName,
@@ -22,7 +23,7 @@ export const labRun: Command = {
   summary: 'Run a lab to its end as fast as possible, print its report and judge its expectations',
   parameters: [FILE],
   options: OPTIONS,
-  run: (call) => bringToLife(call, 'run'),
+  run: (call) => tellingLabFailures(() => bringToLife(call, 'run')),
 }
 
 export const labUp: Command = {
@@ -36,7 +37,7 @@ export const labUp: Command = {
       describes: 'whose plugins its routers take besides its own: a folder with ca.crt and crl.pem',
     },
   },
-  run: (call) => bringToLife(call, 'up'),
+  run: (call) => tellingLabFailures(() => bringToLife(call, 'up')),
 }
 
 async function bringToLife(call: Call, how: 'run' | 'up'): Promise<ExitCode> {

@@ -10,6 +10,7 @@ import {
 } from '../../lab/index.ts'
 import { type Call, type Command, DONE, type ExitCode } from '../command.ts'
 import { packageRoot } from '../package-root.ts'
+import { tellingLabFailures } from './lab-failures.ts'
 
 const PICTURE = [
   '   c1 ──5 ms──┐             ┌── s1   10.0.2.2',
@@ -44,7 +45,7 @@ export const showcase: Command = {
       describes: 'whose plugins it takes besides its own: a folder with ca.crt and crl.pem',
     },
   },
-  run: show,
+  run: (call) => tellingLabFailures(() => show(call)),
 }
 
 async function show(call: Call): Promise<ExitCode> {

@@ -17,6 +17,7 @@ import {
   Trust,
 } from '../../router/index.ts'
 import type { PluginSpec } from '../file/index.ts'
+import { LabPluginError } from './lab-plugin-error.ts'
 import type { LabPlugins } from './lab-plugins.ts'
 import type { SimRouter } from './router-node.ts'
 import type { Simulation } from './simulation.ts'
@@ -85,7 +86,7 @@ export class LabControl {
     try {
       await router.load(plugins.bundle(spec), spec.id, settings, 'lab')
     } catch (error) {
-      this.#failure = new Error(
+      this.#failure = new LabPluginError(
         `${router.name}: cannot load ${spec.source.path}: ${(error as Error).message}`,
       )
     }

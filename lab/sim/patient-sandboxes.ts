@@ -5,6 +5,7 @@
  */
 import { type Sandboxes, SandboxPool } from '../../execution-env/index.ts'
 import type { LoadOptions, Sandbox, SandboxEvent } from '../../execution-env/sandbox/index.ts'
+import { LabPluginError } from './lab-plugin-error.ts'
 
 /** Wall time that a call, a batch or a load may take. */
 const PATIENCE_MS = 5_000
@@ -38,7 +39,7 @@ export class PatientSandboxes implements Sandboxes {
   readonly #watch = (event: SandboxEvent): void => {
     if (event.kind !== 'crashed' || this.#failure !== undefined) return
     const culprit = event.culprit === undefined ? 'a plugin' : `plugin ${event.culprit}`
-    this.#failure = new Error(
+    this.#failure = new LabPluginError(
       `${culprit} ended its sandbox (${event.reason}): the lab cannot be repeated and ends here`,
     )
   }

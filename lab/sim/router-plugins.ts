@@ -15,12 +15,8 @@ import {
 } from '../../execution-env/index.ts'
 import type { PluginSpec } from '../file/index.ts'
 import type { PluginReport } from '../report.ts'
+import { LabPluginError } from './lab-plugin-error.ts'
 import type { LabPlugins } from './lab-plugins.ts'
-
-/** What a lab asks of a router's plugins did not happen: the lab fails. */
-export class LabPluginError extends Error {
-  override readonly name = 'LabPluginError'
-}
 
 export class RouterPlugins {
   readonly manager: EnvironmentManager
