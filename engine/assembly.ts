@@ -17,6 +17,7 @@ import { Egress } from './egress.ts'
 import { Forwarder } from './forwarder.ts'
 import { Ingress } from './ingress.ts'
 import { LocalServices } from './local.ts'
+import { Originator } from './originator.ts'
 import { META_SHIFT, OUT_PORT, PacketSlab, type PacketSlabOptions } from './packet.ts'
 import { Pins } from './pins.ts'
 import type { Port } from './port.ts'
@@ -49,6 +50,7 @@ export interface Assembly {
   readonly ingress: Ingress
   readonly egress: Egress
   readonly local: LocalServices
+  readonly originator: Originator
 }
 
 /** ICMP errors a second that an engine sends at most, and at once (RFC 1812 4.3.2.8). */
@@ -119,7 +121,8 @@ export function assemble(options: EngineOptions, ports: readonly Port[]): Assemb
   stages.local = local
   stages.arp = arp
   const ingress = new Ingress(stages, forwarder, whole)
-  return { stages, forwarder, ingress, egress: new Egress(stages, forwarder), local }
+  const originator = new Originator(stages, forwarder)
+  return { stages, forwarder, ingress, egress: new Egress(stages, forwarder), local, originator }
 }
 
 /** RFC 1812 4.3.2.8: errors must not flood those they are meant to help. */

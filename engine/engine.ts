@@ -21,6 +21,7 @@ import type { DropNotice, Forwarder } from './forwarder.ts'
 import { type Ingress, RECEIVE_BATCH } from './ingress.ts'
 import type { LocalServices } from './local.ts'
 import type { NamedResources } from './named-resources.ts'
+import type { Originator, OutgoingDatagram } from './originator.ts'
 import { OwnedFlows } from './owned-flows.ts'
 import { Owners } from './owners.ts'
 import { META_SHIFT, NEXT, NONE } from './packet.ts'
@@ -60,6 +61,7 @@ export class Engine {
   readonly #egress: Egress
   readonly #forwarder: Forwarder
   readonly #controller: Controller
+  readonly #originator: Originator
   readonly #queueDrop = (packet: number, code: DropCode, now: Nanoseconds): void => {
     this.#stages.counters.queued--
     this.#forwarder.drop(packet, code, now)
@@ -73,7 +75,7 @@ export class Engine {
       this.owned.ended(flow, end)
       flowSink?.(flow, end)
     }
-    const { stages, forwarder, ingress, egress, local } = assemble(
+    const { stages, forwarder, ingress, egress, local, originator } = assemble(
       { ...options, flows: { ...options.flows, ended } },
       this.#ports,
     )
@@ -82,6 +84,7 @@ export class Engine {
     this.#ingress = ingress
     this.#egress = egress
     this.local = local
+    this.#originator = originator
     this.#controller = new Controller(stages, this.owners, (packet, row, now) =>
       ingress.apply(packet, row, now),
     )
@@ -131,6 +134,23 @@ export class Engine {
       if (eligible !== NEVER) at = Math.min(at, Math.max(eligible, port.driver.readyAt(now)))
     }
     return at
+  }
+
+  /**
+   * Sends a UDP datagram of the router's own. It leaves with the next `poll`. Returns whether it set out (there was
+   * room for it, a route and an address); what did not is counted under its drop reason.
+   */
+  sendDatagram(datagram: OutgoingDatagram, now: Nanoseconds): boolean {
+    return !this.#closed && this.#originator.sendDatagram(datagram, now)
+  }
+
+  /**
+   * Sends the IPv4 packet in [start, start + length) of `bytes`, copied, as one of the router's own machine: its
+   * source must be an address of the router. It leaves with the next `poll`. Returns whether it set out; what did
+   * not, malformed or without room, is counted under its drop reason.
+   */
+  sendPacket(bytes: Uint8Array, start: number, length: number, now: Nanoseconds): boolean {
+    return !this.#closed && this.#originator.sendPacket(bytes, start, length, now)
   }
 
   /** Asks of whoever decides: the next upcall that nobody has fetched, or NONE. */
