@@ -1,0 +1,50 @@
+/** What tests of real ports need: root on Linux, and namespaces of their own that leave nothing behind. */
+import { randomBytes } from 'node:crypto'
+import { closeSync, openSync } from 'node:fs'
+import type { Context } from 'mocha'
+import { requireLab, requireTool, runTool } from './oracle.ts'
+
+/** Skips the test unless this is Linux. */
+export function requireLinux(context: Context): void {
+  if (process.platform !== 'linux') requireLab(context, 'this is not Linux')
+}
+
+/** Skips the test unless this is Linux and the process may make namespaces and devices. */
+export function requireRoot(context: Context): void {
+  requireLinux(context)
+  if (process.getuid?.() !== 0) requireLab(context, 'it needs root')
+  requireTool(context, 'ip', ['-V'])
+  try {
+    closeSync(openSync('/dev/net/tun', 'r+'))
+  } catch {
+    requireLab(context, '/dev/net/tun cannot be opened')
+  }
+}
+
+/** Runs `ip` with words separated by spaces. Throws with what it said when it fails. */
+export function ip(words: string): string {
+  return runTool('ip', words.split(' '))
+}
+
+/** A network namespace with a name that nobody else uses. */
+export class TestNamespace {
+  readonly name: string
+  readonly path: string
+
+  constructor() {
+    this.name = `t${randomBytes(4).toString('hex')}`
+    this.path = `/run/netns/${this.name}`
+    ip(`netns add ${this.name}`)
+    this.run('ip link set lo up')
+    this.run('sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1')
+  }
+
+  /** Runs a command inside, words separated by spaces, and returns what it printed. */
+  run(words: string): string {
+    return ip(`netns exec ${this.name} ${words}`)
+  }
+
+  remove(): void {
+    ip(`netns del ${this.name}`)
+  }
+}
