@@ -9,10 +9,10 @@
 import { type Nanoseconds, type Random, SECOND } from '../../engine/index.ts'
 import { parseIpv4Address } from '../../engine/wire/index.ts'
 import { DatagramService, HostStack, HttpService, StreamService } from '../../host/stack/index.ts'
+import { ClientBooks } from '../client-books.ts'
 import type { Client, HostNode, Service } from '../file/index.ts'
+import { labMac } from '../mac-addresses.ts'
 import type { ClientReport } from '../report.ts'
-import { simMac } from './addresses.ts'
-import { ClientBooks } from './client-books.ts'
 import type { Plug, SimNode } from './node.ts'
 import { Alarm, type Timeline, type Wakeable } from './timeline.ts'
 import type { Attachment } from './wire.ts'
@@ -155,7 +155,7 @@ export class SimHost implements SimNode, Wakeable {
       stack.addDevice(
         {
           name,
-          mac: simMac(this.#number, i),
+          mac: labMac(this.#number, i),
           mtu: plug.mtu,
           send: (frame) => plug.wire.send(frame, this.#timeline.now),
         },

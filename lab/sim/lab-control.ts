@@ -17,7 +17,7 @@ import {
   Trust,
 } from '../../router/index.ts'
 import type { PluginSpec } from '../file/index.ts'
-import { LabPluginError } from './lab-plugin-error.ts'
+import { LabPluginError } from '../lab-plugin-error.ts'
 import type { LabPlugins } from './lab-plugins.ts'
 import type { SimRouter } from './router-node.ts'
 import type { Simulation } from './simulation.ts'

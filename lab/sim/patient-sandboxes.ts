@@ -5,7 +5,7 @@
  */
 import { type Sandboxes, SandboxPool } from '../../execution-env/index.ts'
 import type { LoadOptions, Sandbox, SandboxEvent } from '../../execution-env/sandbox/index.ts'
-import { LabPluginError } from './lab-plugin-error.ts'
+import { LabPluginError } from '../lab-plugin-error.ts'
 
 /** Wall time that a call, a batch or a load may take. */
 const PATIENCE_MS = 5_000

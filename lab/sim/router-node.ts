@@ -15,8 +15,8 @@ import {
   ROUTER_OWNER,
 } from '../../engine/index.ts'
 import type { PluginSpec, RouterNode } from '../file/index.ts'
+import { labMac } from '../mac-addresses.ts'
 import type { RouterReport } from '../report.ts'
-import { simMac } from './addresses.ts'
 import type { LabPlugins } from './lab-plugins.ts'
 import type { Plug, SimNode } from './node.ts'
 import { RouterPlugins } from './router-plugins.ts'
@@ -167,7 +167,7 @@ export class SimRouter implements SimNode, Wakeable {
 
   #addPort(engine: Engine, plug: Plug, index: number): SimPort {
     const { name } = plug.interface
-    const mac = simMac(this.#number, index)
+    const mac = labMac(this.#number, index)
     const port = new SimPort({ name, mac, maxFrameBytes: plug.mtu + ETHERNET_HEADER_BYTES }, plug.wire)
     engine.addPort({ name, driver: port, mtu: plug.mtu })
     return port

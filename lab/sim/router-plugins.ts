@@ -14,8 +14,8 @@ import {
   type Timing,
 } from '../../execution-env/index.ts'
 import type { PluginSpec } from '../file/index.ts'
+import { LabPluginError } from '../lab-plugin-error.ts'
 import type { PluginReport } from '../report.ts'
-import { LabPluginError } from './lab-plugin-error.ts'
 import type { LabPlugins } from './lab-plugins.ts'
 
 export class RouterPlugins {

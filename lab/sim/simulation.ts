@@ -4,11 +4,11 @@
  * of frames elsewhere, and the same lab and seed give the same bytes.
  */
 import { type ImpairmentOptions, type Nanoseconds, NEVER, Random } from '../../engine/index.ts'
+import { answerBytes } from '../answer-bytes.ts'
 import type { Client, EventBody, Lab, LabEvent, Link } from '../file/index.ts'
-import { answerBytes } from './answer-bytes.ts'
+import { LabPluginError } from '../lab-plugin-error.ts'
 import { EndCapture } from './end-capture.ts'
 import { SimHost } from './host-node.ts'
-import { LabPluginError } from './lab-plugin-error.ts'
 import type { LabPlugins } from './lab-plugins.ts'
 import type { Plug, SimNode } from './node.ts'
 import { SimRouter } from './router-node.ts'

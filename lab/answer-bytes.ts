@@ -1,7 +1,7 @@
 /** How much a client is answered: what the service at the other end sends for each of its requests. */
 
-import { addressOf, contains, subnetOf } from '../../document/index.ts'
-import { type Client, hostsOf, type Lab } from '../file/index.ts'
+import { addressOf, contains, subnetOf } from '../document/index.ts'
+import { type Client, hostsOf, type Lab } from './file/index.ts'
 
 /** Bytes of a client's own request come back from services that do not say what they send. */
 export function answerBytes(lab: Lab, client: Client): number {

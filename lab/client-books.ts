@@ -2,8 +2,8 @@
  * The books of one client of the lab file over all lives of its host. The one idea: each life is an application with
  * its own report; what was under way when the host died has failed.
  */
-import type { ClientReport as ApplicationReport } from '../../host/stack/index.ts'
-import type { ClientReport } from '../report.ts'
+import type { ClientReport as ApplicationReport } from '../host/stack/index.ts'
+import type { ClientReport } from './report.ts'
 
 export class ClientBooks {
   readonly #past: ApplicationReport[] = []

@@ -2,7 +2,7 @@
  * The certification authority of a lab: a root, a signer and a revocation list that follow from the lab's root seed,
  * so that the same lab has the same certificates, byte for byte. Its keys are worth nothing outside.
  */
-import { type Bundle, buildBundle, signBundle } from '../../execution-env/bundle/index.ts'
+import { type Bundle, buildBundle, signBundle } from '../execution-env/bundle/index.ts'
 import {
   type Credential,
   createKey,
@@ -11,7 +11,7 @@ import {
   issueCertificate,
   TrustStore,
   writeRevocationList,
-} from '../../execution-env/certificates/index.ts'
+} from '../execution-env/certificates/index.ts'
 
 const DAY_MS = 86_400_000
 const VALID_DAYS = 3650
