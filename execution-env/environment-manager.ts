@@ -245,13 +245,13 @@ export class EnvironmentManager {
     return this.#options.sandboxes.sandboxFor(bundle.signer, trusted, this.#onEvent)
   }
 
-  /** A sandbox's death is the end of all programs in it, also of those that were idle. */
+  /** A sandbox's death is the end of all programs in it, also of those that were idle or not ready yet. */
   readonly #onEvent = (event: SandboxEvent): void => {
     if (event.kind !== 'crashed') return
     const message = `the sandbox process ended (${event.reason})`
     for (const environment of this.#environments.values()) {
-      const name = environment.tenant?.program?.name
-      if (name === undefined || !event.lost.includes(name)) continue
+      const name = environment.instance
+      if (!event.lost.includes(name)) continue
       const blamed = event.culprit === name
       environment.lost({ code: 'crashed', message, stack: '', blamed }, this.#options.dispatcher.now)
     }

@@ -141,8 +141,18 @@ export class Environment {
     this.#move('remove')
   }
 
-  /** The instance that serves, or its sandbox, is gone. */
+  /** Name in its sandbox of the instance that serves, or else is made ready. */
+  get instance(): string {
+    return this.#name
+  }
+
+  /** The instance that serves or is made ready, or its sandbox, is gone. */
   lost(failure: SandboxFailure, now: number): void {
+    const isMadeReady = this.#state === 'starting' || this.#state === 'recovering'
+    if (isMadeReady && this.#step !== undefined) {
+      const reason = { code: 'lost', reason: failure.message } as const
+      return this.#notReady({ ok: false, failure: reason, cause: failure }, now)
+    }
     if (this.#state !== 'running' && this.#state !== 'upgrading') return
     this.#overtake('lost', failure.message, now)
     if (this.#tenant !== undefined) this.#context.dispatcher.withdraw(this.#tenant, now)

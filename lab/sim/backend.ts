@@ -5,7 +5,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Backend, Capabilities, Refusal, RunOptions } from '../backend.ts'
+import type { Backend, Capabilities, RunOptions } from '../backend.ts'
 import { DEFAULT_EPOCH_MS, type Lab } from '../file/index.ts'
 import type { Measurements } from '../report.ts'
 import { LabControl } from './lab-control.ts'
@@ -61,18 +61,6 @@ const CAPABILITIES: Capabilities = {
 export const simBackend: Backend = {
   name: 'sim',
   capabilities: CAPABILITIES,
-
-  refusals(lab: Lab): readonly Refusal[] {
-    return lab.events.flatMap((event) => {
-      if (event.kind !== 'kill' || event.part !== 'sandbox') return []
-      return [
-        {
-          path: ['events', event.index, 'kill'],
-          message: 'the simulator cannot kill sandboxes yet; kill its process',
-        },
-      ]
-    })
-  },
 
   run: (lab, options) => simulate(lab, options, false),
   up: (lab, options) => simulate(lab, options, true),

@@ -17,12 +17,14 @@ import type { PluginSpec } from '../file/index.ts'
 import { LabPluginError } from '../lab-plugin-error.ts'
 import type { PluginReport } from '../report.ts'
 import type { LabPlugins } from './lab-plugins.ts'
+import { RouterSandboxes } from './router-sandboxes.ts'
 
 export class RouterPlugins {
   readonly manager: EnvironmentManager
   readonly dispatcher: Dispatcher
   readonly #router: string
   readonly #plugins: LabPlugins
+  readonly #sandboxes: RouterSandboxes
   /** Loading takes no virtual time before the router forwards its first packet. */
   readonly #timing: { -readonly [key in keyof Timing]: Timing[key] } & { loadNs: number }
 
@@ -36,6 +38,7 @@ export class RouterPlugins {
   ) {
     this.#router = router
     this.#plugins = plugins
+    this.#sandboxes = new RouterSandboxes(plugins.sandboxes)
     this.#timing = { ...(MODELLED as Extract<Timing, { kind: 'modelled' }>) }
     const calendar = (now: Nanoseconds) => epochMs + Math.floor(now / 1e6)
     const dispatcher = new Dispatcher({ engine, timing: this.#timing as Timing, calendar })
@@ -43,7 +46,7 @@ export class RouterPlugins {
     this.manager = new EnvironmentManager({
       dispatcher,
       verifier: plugins.verifier(() => calendar(dispatcher.now)),
-      sandboxes: plugins.sandboxes,
+      sandboxes: this.#sandboxes,
       random,
       scope: `${router}#${life}/`,
     })
@@ -92,9 +95,15 @@ export class RouterPlugins {
     return done
   }
 
+  /** Kills the processes of its sandboxes; the router lives on. */
+  killSandboxes(now: Nanoseconds): void {
+    this.#sandboxes.kill(now)
+  }
+
   /** The router's plug was pulled: its programs end with it. */
   fail(): void {
     this.manager.close()
+    this.#sandboxes.close()
   }
 
   report(): PluginReport[] {

@@ -143,7 +143,7 @@ export class Simulation {
       case 'set':
         return this.hosts.find((host) => host.name === event.host)!.setLoad(event.load)
       case 'kill':
-        return this.#kill(event.router, now)
+        return this.#kill(event.router, event.part, now)
       case 'load':
         return this.#askPlugins(event.router, now, (plugins) => plugins.load(event.plugin, now))
       case 'upgrade':
@@ -163,11 +163,20 @@ export class Simulation {
     router.ring(now)
   }
 
-  /** A router's process dies and is started again at once: its state is lost. */
-  #kill(name: string, now: Nanoseconds): void {
-    const router = this.#nodes.get(name)!
-    router.fail(now)
-    router.start(now)
+  /**
+   * A router's process dies and is started again at once: its state is lost. Or those of its sandboxes: it lives on.
+   * A router that is down has neither.
+   */
+  #kill(name: string, part: 'sandbox' | 'process', now: Nanoseconds): void {
+    const router = this.routers.find((each) => each.name === name)!
+    if (router.engine === undefined) return
+    if (part === 'process') {
+      router.fail(now)
+      router.start(now)
+    } else {
+      router.plugins?.killSandboxes(now)
+      router.ring(now)
+    }
   }
 }
 
