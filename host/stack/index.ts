@@ -1,12 +1,14 @@
 /** The door of the host stack. */
 
-export type { CampaignOptions, ClientReport } from './applications/campaign.ts'
+export { type Attempt, Campaign, type CampaignOptions, type ClientReport } from './applications/campaign.ts'
 export { DatagramClient, type DatagramClientOptions } from './applications/datagram-client.ts'
 export { DatagramService, type DatagramServiceOptions } from './applications/datagram-service.ts'
 export { HttpClient, type HttpClientOptions } from './applications/http-client.ts'
 export { HttpService, type HttpServiceOptions, type HttpSession } from './applications/http-service.ts'
+export { LineReader } from './applications/line-reader.ts'
 export { matchesPattern, patternChunk } from './applications/pattern.ts'
 export { PingClient, type PingClientOptions } from './applications/ping-client.ts'
+export type { Sockets, StreamSocket } from './applications/sockets.ts'
 export { StreamClient, type StreamClientOptions } from './applications/stream-client.ts'
 export {
   StreamService,
@@ -40,4 +42,4 @@ export type { TcpLimits } from './tcp/tables.ts'
 export type { TcpLayer } from './tcp/tcp.ts'
 export { MILLISECOND, type Nanoseconds, NEVER, SECOND } from './time.ts'
 export type { TunnelExitOptions } from './tunnel-exit.ts'
-export type { UdpBinding, UdpDatagram, UdpError, UdpLayer, UdpSend } from './udp.ts'
+export type { UdpBinding, UdpBindOptions, UdpDatagram, UdpError, UdpLayer, UdpSend } from './udp.ts'

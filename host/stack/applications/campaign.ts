@@ -4,8 +4,9 @@
  * attempted = completed + failed + running.
  */
 import { StackError } from '../errors.ts'
-import type { HostStack, StackTimer } from '../host-stack.ts'
+import type { StackTimer } from '../host-stack.ts'
 import { type Nanoseconds, SECOND } from '../time.ts'
+import type { Sockets } from './sockets.ts'
 
 /** Latencies kept; of more, a uniform sample. */
 const LATENCY_LIMIT = 65_536
@@ -79,7 +80,7 @@ export class Attempt {
 }
 
 export class Campaign {
-  readonly #stack: HostStack
+  readonly #stack: Sockets
   readonly #options: Required<CampaignOptions>
   readonly #start: (attempt: Attempt) => void
   readonly #timeouts = new Map<Attempt, StackTimer>()
@@ -96,7 +97,7 @@ export class Campaign {
   #stopped = false
 
   /** @throws StackError `invalid` for numbers out of bounds */
-  constructor(stack: HostStack, options: CampaignOptions, start: (attempt: Attempt) => void) {
+  constructor(stack: Sockets, options: CampaignOptions, start: (attempt: Attempt) => void) {
     const { count, intervalNs = 0, timeoutNs = 30 * SECOND, onDone = () => {} } = options
     const concurrency = options.concurrency ?? (intervalNs > 0 ? DEFAULT_CONCURRENCY : 1)
     if (!(count >= 1 && count <= 2 ** 31 && intervalNs >= 0 && timeoutNs > 0 && concurrency >= 1))

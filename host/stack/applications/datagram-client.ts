@@ -2,11 +2,12 @@
  * A UDP request and response client (see datagram-service.ts). The one idea: the attempt's number travels in the
  * request and comes back, so that late and foreign answers count for nothing; what is lost fails by its timeout.
  */
-import type { HostStack } from '../host-stack.ts'
+
 import { SECOND } from '../time.ts'
 import type { UdpBinding, UdpDatagram } from '../udp.ts'
 import { type Attempt, Campaign, type CampaignOptions, type ClientReport } from './campaign.ts'
 import { matchesPattern, patternChunk } from './pattern.ts'
+import type { Sockets } from './sockets.ts'
 
 const LINE_LIMIT = 200
 
@@ -24,14 +25,14 @@ export interface DatagramClientOptions extends CampaignOptions {
 }
 
 export class DatagramClient {
-  readonly #stack: HostStack
+  readonly #stack: Sockets
   readonly #options: DatagramClientOptions
   readonly #campaign: Campaign
   readonly #waiting = new Map<number, Attempt>()
   #binding: UdpBinding | null = null
 
   /** @throws StackError `invalid` */
-  constructor(stack: HostStack, options: DatagramClientOptions) {
+  constructor(stack: Sockets, options: DatagramClientOptions) {
     this.#stack = stack
     this.#options = options
     const { onDone } = options

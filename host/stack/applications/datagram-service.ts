@@ -3,9 +3,9 @@
  * `SERVED-BY name id` and so many bytes of the known pattern; anything else is counted and not answered.
  */
 import { StackError } from '../errors.ts'
-import type { HostStack } from '../host-stack.ts'
 import type { UdpBinding, UdpDatagram } from '../udp.ts'
 import { patternChunk } from './pattern.ts'
+import type { Sockets } from './sockets.ts'
 
 /** Most bytes of a response's body. */
 export const MAXIMUM_DATAGRAM_BYTES = 60_000
@@ -23,11 +23,11 @@ export class DatagramService {
   readonly name: string
   /** Monotonic. */
   readonly counters = { requests: 0, malformed: 0, bytesIn: 0, bytesOut: 0 }
-  readonly #stack: HostStack
+  readonly #stack: Sockets
   readonly #binding: UdpBinding
 
   /** @throws StackError `exists`, `invalid` */
-  constructor(stack: HostStack, options: DatagramServiceOptions) {
+  constructor(stack: Sockets, options: DatagramServiceOptions) {
     const { port, address = 0, name = stack.name } = options
     if (!/^[\x21-\x7e]{1,50}$/.test(name)) throw new StackError('invalid', `${name} cannot name a service`)
     this.name = name

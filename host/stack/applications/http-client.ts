@@ -3,12 +3,12 @@
  * every byte of the known pattern. The one idea: a connection is used by one attempt at a time; idle ones are kept
  * for the next where keep-alive is wanted.
  */
-import type { HostStack } from '../host-stack.ts'
-import type { TcpConnection } from '../tcp/connection.ts'
+
 import type { ConnectRequest } from '../tcp/open-request.ts'
 import { type Attempt, Campaign, type CampaignOptions, type ClientReport } from './campaign.ts'
 import { contentLength, HeadCollector, parseHead } from './http-message.ts'
 import { matchesPattern, patternChunk } from './pattern.ts'
+import type { Sockets, StreamSocket } from './sockets.ts'
 
 const CHUNK_BYTES = 32_768
 
@@ -34,7 +34,7 @@ export interface HttpClientOptions extends CampaignOptions {
 
 /** A connection and the response it is receiving. */
 interface Channel {
-  readonly connection: TcpConnection
+  readonly connection: StreamSocket
   attempt: Attempt | null
   head: HeadCollector
   /** Body bytes of the request handed to TCP. */
@@ -48,14 +48,14 @@ interface Channel {
 }
 
 export class HttpClient {
-  readonly #stack: HostStack
+  readonly #stack: Sockets
   readonly #options: HttpClientOptions
   readonly #campaign: Campaign
   readonly #request: Uint8Array
   readonly #idle: Channel[] = []
 
   /** @throws StackError `invalid` */
-  constructor(stack: HostStack, options: HttpClientOptions) {
+  constructor(stack: Sockets, options: HttpClientOptions) {
     const { host = 'lab', bytes, path = '/', keepAlive = false, upload = 0 } = options
     this.#stack = stack
     this.#options = options

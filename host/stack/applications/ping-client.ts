@@ -1,9 +1,9 @@
 /** A ping client: echo requests at a rate, whose replies must bring back every byte. */
 import { formatIpv4Address } from '../../../engine/wire/index.ts'
-import type { HostStack } from '../host-stack.ts'
 import { SECOND } from '../time.ts'
 import { type Attempt, Campaign, type CampaignOptions, type ClientReport } from './campaign.ts'
 import { matchesPattern, patternChunk } from './pattern.ts'
+import type { Sockets } from './sockets.ts'
 
 export interface PingClientOptions extends CampaignOptions {
   readonly to: number
@@ -14,12 +14,12 @@ export interface PingClientOptions extends CampaignOptions {
 }
 
 export class PingClient {
-  readonly #stack: HostStack
+  readonly #stack: Sockets
   readonly #options: PingClientOptions
   readonly #campaign: Campaign
 
   /** @throws StackError `invalid` */
-  constructor(stack: HostStack, options: PingClientOptions) {
+  constructor(stack: Sockets, options: PingClientOptions) {
     this.#stack = stack
     this.#options = options
     this.#campaign = new Campaign(stack, { timeoutNs: SECOND, ...options }, (attempt) => this.#start(attempt))

@@ -3,12 +3,11 @@
  * of the answer compared with the known pattern, and the service's checksum of what it received compared with ours.
  */
 import { crc32 } from 'node:zlib'
-import type { HostStack } from '../host-stack.ts'
-import type { TcpConnection } from '../tcp/connection.ts'
 import type { ConnectRequest } from '../tcp/open-request.ts'
 import { type Attempt, Campaign, type CampaignOptions, type ClientReport } from './campaign.ts'
 import { LineReader } from './line-reader.ts'
 import { matchesPattern, patternChunk } from './pattern.ts'
+import type { Sockets, StreamSocket } from './sockets.ts'
 
 const CHUNK_BYTES = 32_768
 
@@ -22,7 +21,7 @@ export interface StreamClientOptions extends CampaignOptions {
 }
 
 interface Stream {
-  readonly connection: TcpConnection
+  readonly connection: StreamSocket
   readonly attempt: Attempt
   readonly reader: LineReader
   /** What is left of the first line to hand to TCP. */
@@ -35,14 +34,14 @@ interface Stream {
 }
 
 export class StreamClient {
-  readonly #stack: HostStack
+  readonly #stack: Sockets
   readonly #options: StreamClientOptions
   readonly #campaign: Campaign
   /** Streams under way. */
   readonly #streams = new Set<Stream>()
 
   /** @throws StackError `invalid` */
-  constructor(stack: HostStack, options: StreamClientOptions) {
+  constructor(stack: Sockets, options: StreamClientOptions) {
     this.#stack = stack
     this.#options = options
     this.#campaign = new Campaign(stack, options, (attempt) => this.#start(attempt))
@@ -57,7 +56,7 @@ export class StreamClient {
   }
 
   /** Connections of the attempts under way. */
-  get connections(): readonly TcpConnection[] {
+  get connections(): readonly StreamSocket[] {
     return [...this.#streams].map(({ connection }) => connection)
   }
 
