@@ -28,9 +28,8 @@ export const R10 = register(10)
 export const HELPER = {
   mapLookup: 1,
   skbPullData: 39,
-  setHashInvalid: 48,
+  setHashInvalid: 41,
   skbAdjustRoom: 50,
-  checksumDifference: 28,
 } as const
 
 /** Width of a load or store. */
