@@ -78,3 +78,17 @@ export class LinuxError extends Error {
 export function errnoName(errno: number): string {
   return errno > 0 ? getSystemErrorName(-errno) : `errno ${errno}`
 }
+
+const EAGAIN = 11
+const ENOBUFS = 105
+const LINK_DOWN = [6, 19, 100] // ENXIO, ENODEV, ENETDOWN
+
+/** Whether an errno means "not now": the same call may succeed soon. */
+export function isTransient(errno: number): boolean {
+  return errno === EAGAIN || errno === ENOBUFS
+}
+
+/** Whether an errno means that the device is down or away. */
+export function isLinkDown(errno: number): boolean {
+  return LINK_DOWN.includes(errno)
+}
