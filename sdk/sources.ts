@@ -14,13 +14,9 @@ import {
   type OnResolveArgs,
   type Plugin,
 } from 'esbuild'
+import { PLUGIN_KIT } from './kit-names.ts'
 import { PluginError, type PluginProblem } from './plugin-error.ts'
 
-/** What the doors of the kit are called, and where they lie beside this file. */
-const KIT: Readonly<Record<string, string>> = {
-  'pronto-router/sdk': 'index',
-  'pronto-router/sdk/policies': 'policies/index',
-}
 /** Before the names of the kit's files in stacks and maps. */
 const KIT_SPACE = 'pronto-router'
 const KIT_FOLDER = import.meta.dirname
@@ -109,9 +105,9 @@ const resolution: Plugin = {
   setup(esbuild) {
     const refusal = (text: string) => ({ errors: [{ text }] })
     esbuild.onResolve({ filter: /^pronto-router(?:\/|$)/ }, ({ path }) => {
-      const file = Object.hasOwn(KIT, path) ? KIT[path] : undefined
+      const file = Object.hasOwn(PLUGIN_KIT, path) ? PLUGIN_KIT[path] : undefined
       if (file !== undefined) return { path: file, namespace: KIT_SPACE, sideEffects: false }
-      return refusal(`${path} cannot be used in a plugin, expected ${Object.keys(KIT).join(' or ')}`)
+      return refusal(`${path} cannot be used in a plugin, expected ${Object.keys(PLUGIN_KIT).join(' or ')}`)
     })
     esbuild.onResolve({ filter: /^\./, namespace: KIT_SPACE }, ({ path, importer }) => {
       const file = join(importer, '..', path).replace(/\.[jt]s$/, '')

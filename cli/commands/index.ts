@@ -5,6 +5,7 @@ import { caInit, caIssue, caList, caRevoke } from './ca.ts'
 import { labDown, labGraph, labSchemaCommand, labValidate } from './lab.ts'
 import { labRun, labUp } from './lab-run.ts'
 import { pluginBuild, pluginInspect, pluginNew, pluginSign, pluginVerify } from './plugin.ts'
+import { pluginTest } from './plugin-test.ts'
 import { routerCommands } from './router.ts'
 import { showcase } from './showcase.ts'
 
@@ -21,6 +22,7 @@ export const commands: readonly Command[] = [
   caRevoke,
   caList,
   pluginNew,
+  pluginTest,
   pluginBuild,
   pluginSign,
   pluginVerify,

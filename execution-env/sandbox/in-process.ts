@@ -41,13 +41,20 @@ interface Resident {
 
 type ModuleFunction = Parameters<Kernel['start']>[0]
 
+export interface InProcessOptions {
+  /** The module that a code stands for, where it is at hand already; undefined: the code is compiled. */
+  readonly moduleOf?: (code: VettedCode) => ModuleFunction | undefined
+}
+
 export class InProcessSandbox implements Sandbox {
+  readonly #moduleOf: NonNullable<InProcessOptions['moduleOf']>
   readonly #desk: RequestDesk
   readonly #residents = new Map<number, Resident>()
   #queue: Request[] = []
   #closed = false
 
-  constructor() {
+  constructor({ moduleOf = () => undefined }: InProcessOptions = {}) {
+    this.#moduleOf = moduleOf
     this.#desk = new RequestDesk({
       instancesMax: PROCESS_LIMITS.instances,
       refusal: () => (this.#closed ? failure('closed', 'the sandbox was closed') : undefined),
@@ -146,8 +153,7 @@ export class InProcessSandbox implements Sandbox {
     let module: ModuleFunction
     let runtime: Runtime
     try {
-      const options = { filename: code.file, columnOffset: -STRICT.length }
-      module = compileFunction(STRICT + code.source, ['module', 'exports'], options) as ModuleFunction
+      module = this.#moduleOf(code) ?? compileModule(code)
       runtime = runInThisContext(`(${request.options.runtime}\n)`, { filename: 'pronto:runtime' }) as Runtime
     } catch (error) {
       return failed(request, failure('refused', error instanceof Error ? error.message : 'unknown'))
@@ -165,6 +171,11 @@ export class InProcessSandbox implements Sandbox {
     if (answer.thrown === undefined) this.#residents.set(number, { kernel, times, order, input, output })
     return answered(request, answer, spent(), 0)
   }
+}
+
+function compileModule({ source, file }: VettedCode): ModuleFunction {
+  const options = { filename: file, columnOffset: -STRICT.length }
+  return compileFunction(STRICT + source, ['module', 'exports'], options) as ModuleFunction
 }
 
 function call(request: CallRequest, resident: Resident, spent: () => number): Outcome {
