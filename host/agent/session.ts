@@ -163,6 +163,7 @@ export class RouterSession {
     if (this.#phase !== 'seeking') return false
     this.#cookie = cookie
     this.#attempts = 0
+    this.#backOff.reset()
     this.#enter('introducing', now)
     this.#introduce(now)
     return true
