@@ -13,10 +13,10 @@ import { ClientBooks } from '../client-books.ts'
 import type { Client, HostNode, Service } from '../file/index.ts'
 import { labMac } from '../mac-addresses.ts'
 import type { ClientReport } from '../report.ts'
+import { type Application, applicationOf } from '../workload.ts'
 import type { Plug, SimNode } from './node.ts'
 import { Alarm, type Timeline, type Wakeable } from './timeline.ts'
 import type { Attachment } from './wire.ts'
-import { type Application, applicationOf } from './workload.ts'
 
 /** Extra waiting of a frame at a load of one half. */
 const LOAD_UNIT_NS = SECOND / 10_000

@@ -49,6 +49,8 @@ export class Attempt {
   readonly index: number
   readonly startedAt: Nanoseconds
   over = false
+  /** What it took, where the application knows better than from the time of its end. */
+  latencyNs: Nanoseconds | undefined = undefined
   /** Gives up what the attempt holds; called at its end when it failed. */
   abandon: () => void = () => {}
   readonly #end: (attempt: Attempt, server: string | null, failure: string, corrupted: boolean) => void
@@ -192,7 +194,7 @@ export class Campaign {
     this.#completed++
     if (server !== '' && (this.#servers.size < SERVER_LIMIT || this.#servers.has(server)))
       this.#servers.set(server, (this.#servers.get(server) ?? 0) + 1)
-    const latency = this.#stack.clock.now - attempt.startedAt
+    const latency = attempt.latencyNs ?? this.#stack.clock.now - attempt.startedAt
     if (this.#latencies.length < LATENCY_LIMIT) this.#latencies.push(latency)
     else {
       const slot = this.#stack.random() % this.#completed

@@ -54,6 +54,7 @@ export class PingClient {
         return
       }
       this.#campaign.bytesIn += result.payload.length
+      attempt.latencyNs = result.roundTripNs
       if (result.payload.length === bytes && matchesPattern(result.payload, 0))
         attempt.succeed(formatIpv4Address(to))
       else attempt.corrupt()

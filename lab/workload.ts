@@ -3,18 +3,18 @@
  * how often; the protocol decides which application that is.
  */
 
-import { SECOND } from '../../engine/index.ts'
-import { parseIpv4Address } from '../../engine/wire/index.ts'
+import { SECOND } from '../engine/index.ts'
+import { parseIpv4Address } from '../engine/wire/index.ts'
 import {
   type ClientReport as ApplicationReport,
   type CampaignOptions,
   DatagramClient,
-  type HostStack,
   HttpClient,
   PingClient,
+  type Sockets,
   StreamClient,
-} from '../../host/stack/index.ts'
-import type { Client } from '../file/index.ts'
+} from '../host/stack/index.ts'
+import type { Client } from './file/index.ts'
 
 /** What all client applications have in common. */
 export interface Application {
@@ -34,7 +34,7 @@ const OPEN_LOOP_LIMIT = 100_000
  * @param onDone called when the last request has ended
  */
 export function applicationOf(
-  stack: HostStack,
+  stack: Sockets,
   client: Client,
   count: number | undefined,
   answerBytes: number,
@@ -42,14 +42,7 @@ export function applicationOf(
 ): Application {
   const to = parseIpv4Address(client.address)!
   const from = client.fromAddress === undefined ? undefined : parseIpv4Address(client.fromAddress)!
-  const rate = client.ratePerSecond
-  const campaign: CampaignOptions = {
-    count: count ?? 2 ** 31,
-    intervalNs: rate === undefined ? 0 : SECOND / rate,
-    concurrency: rate === undefined ? client.concurrency : OPEN_LOOP_LIMIT,
-    timeoutNs: client.timeoutNs,
-    onDone,
-  }
+  const campaign = campaignOf(client, count, onDone)
   const source = from === undefined ? {} : { from }
   const { port, bytes } = client
   switch (client.protocol) {
@@ -71,5 +64,17 @@ export function applicationOf(
       })
     case 'ping':
       return new PingClient(stack, { ...campaign, ...source, to, bytes })
+  }
+}
+
+/** How often and how many requests a client makes, as its application is told. */
+export function campaignOf(client: Client, count: number | undefined, onDone: () => void): CampaignOptions {
+  const rate = client.ratePerSecond
+  return {
+    count: count ?? 2 ** 31,
+    intervalNs: rate === undefined ? 0 : SECOND / rate,
+    concurrency: rate === undefined ? client.concurrency : OPEN_LOOP_LIMIT,
+    timeoutNs: client.timeoutNs,
+    onDone,
   }
 }
