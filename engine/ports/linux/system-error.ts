@@ -40,6 +40,7 @@ const CODES: Readonly<Record<string, LinuxErrorCode>> = {
   ENAMETOOLONG: 'invalid',
   ENOSYS: 'unsupported',
   EOPNOTSUPP: 'unsupported',
+  ENOTSUP: 'unsupported',
   ENOPROTOOPT: 'unsupported',
   EPROTONOSUPPORT: 'unsupported',
   EAFNOSUPPORT: 'unsupported',
