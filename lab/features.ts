@@ -21,6 +21,7 @@ export const FEATURES = [
   'hosts',
   'host-routes',
   'virtual-hosts',
+  'host-agent',
   'client-http',
   'client-http-keep-alive',
   'client-tcp',
@@ -85,6 +86,7 @@ function* hostFeatures(host: HostNode, path: KeyPath): Iterable<FeatureUse> {
   yield { feature: 'hosts', path: [...path, 'kind'] }
   if (host.routes.length > 0) yield { feature: 'host-routes', path: [...path, 'routes'] }
   if (host.virtualHosts.length > 0) yield { feature: 'virtual-hosts', path: [...path, 'virtualHosts'] }
+  if (host.agent !== undefined) yield { feature: 'host-agent', path: [...path, 'agent'] }
   for (const [index, client] of host.clients.entries())
     yield* clientFeatures(client, [...path, 'clients', index])
   for (const [index, { protocol }] of host.services.entries())

@@ -1,5 +1,5 @@
 /**
- * The certification authority of a lab: a root, a signer and a revocation list that follow from the lab's root seed,
+ * The certification authority of a lab: a root, a signer, hosts and a revocation list that follow from the lab's root seed,
  * so that the same lab has the same certificates, byte for byte. Its keys are worth nothing outside.
  */
 import { type Bundle, buildBundle, signBundle } from '../execution-env/bundle/index.ts'
@@ -15,6 +15,8 @@ import {
 
 const DAY_MS = 86_400_000
 const VALID_DAYS = 3650
+/** Serial numbers of hosts: this, and the host's place in the file. */
+const HOST_SERIALS = 0x100000
 
 export class LabAuthority {
   /** What the lab's routers trust. */
@@ -53,6 +55,18 @@ export class LabAuthority {
     const certificate = issueCertificate(this.#root, request)
     const signer: Credential = { certificate, key, chain: [this.#root.certificate] }
     return signBundle(buildBundle({ manifest, code, sourceMap }), signer, this.#epochMs)
+  }
+
+  /**
+   * The certificate of a host of the lab, which may speak for its virtual hosts. The same host, the same bytes,
+   * whatever else was issued.
+   * @param number the host's place among the nodes of the lab
+   */
+  host(name: string, number: number, virtualHosts: readonly string[]): Credential {
+    const key = this.#key(`host ${name}`)
+    const serial = (HOST_SERIALS + number).toString(16)
+    const request = { type: 'host' as const, name, serial, key, grant: { virtualHosts }, ...this.#validity }
+    return { certificate: issueCertificate(this.#root, request), key, chain: [] }
   }
 
   #key(name: string) {

@@ -59,8 +59,20 @@ export interface HostNode {
   readonly routes: readonly HostRoute[]
   /** Prefixes whose every address is the host's own; a host that has some takes packets out of tunnels. */
   readonly virtualHosts: readonly string[]
+  /** Undefined: the host tells no router of itself. It has virtual hosts otherwise. */
+  readonly agent: AgentSpec | undefined
   readonly clients: readonly Client[]
   readonly services: readonly Service[]
+}
+
+/** Signaling of a host with routers: hello, then its state and load at intervals (R-SLR-17). */
+export interface AgentSpec {
+  /** Addresses of routers of the lab. */
+  readonly routers: readonly string[]
+  /** How often the host would like to report. */
+  readonly intervalNs: Nanoseconds
+  /** What it reports at first; a `set` event changes it. */
+  readonly load: number
 }
 
 /** A plugin to run: a source folder or a built bundle, as an absolute path. */

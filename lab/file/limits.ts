@@ -24,6 +24,11 @@ export const MAX_EXPECTATIONS = 1_000
 export const MAX_CLIENTS_PER_HOST = 64
 export const MAX_SERVICES_PER_HOST = 64
 export const MAX_VIRTUAL_HOSTS = 256
+/** What the agent of a host may do: routers that it tells of itself, prefixes that it speaks for, its interval. */
+export const MAX_AGENT_ROUTERS = 16
+export const MAX_AGENT_VIRTUAL_HOSTS = 64
+export const MIN_AGENT_INTERVAL_NS = 200e6
+export const MAX_AGENT_INTERVAL_NS = 60e9
 
 /** Requests per second of one client. */
 export const MAX_CLIENT_RATE = 1e6

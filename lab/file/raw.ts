@@ -31,12 +31,19 @@ export interface RawPlugin {
   readonly config?: Readonly<Record<string, unknown>>
 }
 
+export interface RawAgent {
+  readonly routers: readonly string[]
+  readonly interval?: RawQuantity
+  readonly load?: number
+}
+
 export interface RawHost {
   readonly kind: 'host'
   readonly addresses: RawAddresses
   readonly gateway?: string
   readonly routes?: readonly RawRoute[]
   readonly virtualHosts?: readonly string[]
+  readonly agent?: RawAgent
   readonly clients?: readonly RawClient[]
   readonly services?: readonly RawService[]
 }

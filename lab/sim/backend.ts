@@ -25,6 +25,7 @@ const CAPABILITIES: Capabilities = {
   hosts: true,
   'host-routes': true,
   'virtual-hosts': true,
+  'host-agent': true,
   'client-http': true,
   'client-http-keep-alive': true,
   'client-tcp': true,

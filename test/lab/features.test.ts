@@ -52,6 +52,7 @@ const BASIC = [
   /^nodes\.\*<(host|router)>\.addresses$/,
   /^nodes\.\*<host>\.(gateway|clients|services)$/,
   /^nodes\.\*<host>\.clients\.\*<\w+>\.(to|rate|count|concurrency|bytes|start|timeout)$/,
+  /^nodes\.\*<host>\.agent\.(routers|interval|load)$/,
   /^nodes\.\*<host>\.services\.\*\.(port|bytes)$/,
   /^nodes\.\*<(host|router)>\.routes\.\*\.(to|via|blackhole|cost)$/,
   /^nodes\.\*<router>\.plugins\.\*\.(plugin|bundle|id|config)$/,
@@ -65,6 +66,7 @@ const ASKING: readonly (readonly [RegExp, (key: string) => Feature | undefined])
   [/^nodes\.\*<(\w+)>\.kind$/, (key) => `${key}s` as Feature],
   [/^nodes\.\*<(host|router)>\.routes$/, (key) => `${key}-routes` as Feature],
   [/^nodes\.\*<host>\.(virtualHosts)$/, () => 'virtual-hosts'],
+  [/^nodes\.\*<host>\.(agent)$/, () => 'host-agent'],
   [/^nodes\.\*<host>\.clients\.\*<(\w+)>\.protocol$/, (key) => `client-${key}` as Feature],
   [/^nodes\.\*<host>\.clients\.\*<\w+>\.(from)$/, () => 'client-from'],
   [/^nodes\.\*<host>\.clients\.\*<http>\.(keepAlive)$/, () => 'client-http-keep-alive'],
@@ -136,6 +138,7 @@ nodes:
     addresses: { eth0: 10.0.1.2/24 }
     routes: [ { to: 10.9.0.0/16, via: 10.0.1.1 } ]
     virtualHosts: [ 198.18.0.0/15 ]
+    agent: { routers: [ 10.0.1.1 ] }
     clients:
       - { protocol: http, to: "10.0.1.1:80", keepAlive: true, from: 10.0.1.2 }
       - { protocol: tcp, to: "10.0.1.1:80" }

@@ -5,6 +5,7 @@ import { formatSubnet, subnetOf } from '../../../document/index.ts'
 import { checkOwnNetworks, interfacesOf, RouterView, resolvePolicy } from '../../../router/policy/index.ts'
 import type { HostNode, HostRoute, LabNode, PluginSpec, RouterNode, RouterRoute } from '../lab.ts'
 import type { RawHost, RawNode, RawPlugin, RawRoute, RawRouter } from '../raw.ts'
+import { resolveAgent } from './agent.ts'
 import { resolveClient } from './client.ts'
 import { checkNextHop } from './neighbours.ts'
 import { resolveServices } from './service.ts'
@@ -46,6 +47,7 @@ function resolveHost(name: string, raw: RawHost, topology: Topology, resolver: R
     gateway: raw.gateway,
     routes: resolveHostRoutes(name, raw.routes ?? [], topology, resolver),
     virtualHosts,
+    agent: raw.agent && resolveAgent(raw.agent, virtualHosts, [...path, 'agent'], topology, resolver),
     clients: (raw.clients ?? []).map((client, index) =>
       resolveClient(client, [...path, 'clients', index], { own, virtualHosts }, resolver),
     ),

@@ -9,6 +9,7 @@ import {
   list,
   listed,
   mapping,
+  number,
   prefix,
   resourceName,
   type Schema,
@@ -18,9 +19,11 @@ import {
 } from '../../../document/index.ts'
 import { addresses, routerRoute } from '../../../router/policy/index.ts'
 import {
+  MAX_AGENT_ROUTERS,
   MAX_CLIENT_COUNT,
   MAX_CLIENTS_PER_HOST,
   MAX_CONCURRENCY,
+  MAX_LOAD,
   MAX_PLUGINS,
   MAX_ROUTES,
   MAX_SERVICES_PER_HOST,
@@ -88,6 +91,18 @@ const plugin: Schema = {
   description: 'a plugin with `plugin: FOLDER` or `bundle: FILE`',
 }
 
+const agent: Schema = {
+  ...mapping(
+    {
+      routers: list(address, MAX_AGENT_ROUTERS, 'a list of addresses of routers', 1),
+      interval: duration,
+      load: number(0, MAX_LOAD),
+    },
+    ['routers'],
+  ),
+  description: 'an agent such as { routers: [10.0.2.1], interval: 1s, load: 0.2 }',
+}
+
 const host: Schema = mapping(
   {
     kind: { const: 'host' },
@@ -95,6 +110,7 @@ const host: Schema = mapping(
     gateway: address,
     routes: list(hostRoute, MAX_ROUTES, 'a list of routes'),
     virtualHosts: list(prefix, MAX_VIRTUAL_HOSTS, 'a list of virtual host prefixes'),
+    agent,
     clients: list({ $ref: '#/$defs/client' }, MAX_CLIENTS_PER_HOST, 'a list of clients'),
     services: list({ $ref: '#/$defs/service' }, MAX_SERVICES_PER_HOST, 'a list of services'),
   },

@@ -164,6 +164,22 @@ describe('parseLabFile', () => {
       expect(hostsOf(lab)[1]!.services.map((each) => each.bytes)).to.deep.equal([1000, 1000, undefined])
     })
 
+    it('gives an agent its defaults', () => {
+      const agent = (text: string) =>
+        hostsOf(labOf(changed('    services:', `    agent: ${text}\n    services:`)))[1]!.agent
+      expect(agent('{ routers: [ 10.0.2.1 ] }')).to.deep.equal({
+        routers: ['10.0.2.1'],
+        intervalNs: 1e9,
+        load: 0,
+      })
+      expect(agent('{ routers: [ 10.0.2.1, 10.0.1.1 ], interval: 500ms, load: 0.2 }')).to.deep.equal({
+        routers: ['10.0.2.1', '10.0.1.1'],
+        intervalNs: 5e8,
+        load: 0.2,
+      })
+      expect(hostsOf(labOf(SAMPLE))[1]!.agent).to.equal(undefined)
+    })
+
     it('resolves routes', () => {
       const routes =
         'routes: [ { to: 10.9.1.1/16, via: 10.0.2.2 }, { to: 10.8.0.1, blackhole: true, cost: 7 } ]'

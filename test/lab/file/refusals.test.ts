@@ -346,6 +346,21 @@ lab.yaml:12:57: nodes.r1.routes[1].to: the router reaches 10.0.2.255/32 already:
     changed('virtualHosts: [ 198.18.0.0/15 ]', 'virtualHosts: [ 239.0.0.0/8 ]'),
     'lab.yaml:19:21: nodes.s1.virtualHosts[0]: expected addresses of hosts, but 239.0.0.0/8 is a multicast address',
   ],
+  [
+    'an agent without virtual hosts',
+    changed('    virtualHosts: [ 198.18.0.0/15 ]\n', '    agent: { routers: [ 10.0.2.1 ] }\n'),
+    'lab.yaml:19:12: nodes.s1.agent: expected 1 to 64 virtualHosts to speak for',
+  ],
+  [
+    'an agent whose routers are none',
+    changed(
+      '    services:',
+      '    agent: { routers: [ 10.0.2.1, 10.0.1.2, 10.0.2.1 ], interval: 10ms }\n    services:',
+    ),
+    `lab.yaml:20:35: nodes.s1.agent.routers[1]: no router has the address 10.0.1.2
+lab.yaml:20:45: nodes.s1.agent.routers[2]: 10.0.2.1 is already given
+lab.yaml:20:67: nodes.s1.agent.interval: expected a duration from 200ms to 60s, got "10ms"`,
+  ],
 ]
 
 const POLICIES: readonly Row[] = [
