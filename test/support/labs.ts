@@ -2,8 +2,20 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { backends, type LabFile, loadLabFile, parseLabFile, type Report, runLab } from '../../lab/index.ts'
+import { beforeEach, describe } from 'mocha'
+import {
+  BACKEND_NAMES,
+  type BackendName,
+  BackendUnavailableError,
+  backends,
+  type LabFile,
+  loadLabFile,
+  parseLabFile,
+  type Report,
+  runLab,
+} from '../../lab/index.ts'
 
+const root = resolve(import.meta.dirname, '../..')
 const examples = resolve(import.meta.dirname, '../../examples')
 
 /** A lab of the examples folder. */
@@ -19,6 +31,40 @@ export function labOf(text: string): LabFile {
   return parseLabFile(text, 'test.yaml', NOWHERE)
 }
 
+/** A lab given as YAML that names plugins of this project, as `./plugins/slr`. */
+export function labWithPlugins(text: string): LabFile {
+  return parseLabFile(text, 'test.yaml', { folder: root, exists: () => true })
+}
+
+/** Where a scenario runs. */
+export interface ScenarioBackend {
+  readonly name: BackendName
+  run(labFile: LabFile): Promise<Report>
+  /** With the captures of all link ends, by file name. */
+  runWithCaptures(labFile: LabFile): Promise<{ report: Report; captures: Map<string, Uint8Array> }>
+}
+
+/** Says a scenario once for every backend; one that this version does not have is skipped with that reason. */
+export function forEachBackend(scenario: (backend: ScenarioBackend) => void): void {
+  for (const name of BACKEND_NAMES)
+    describe(`on ${name}`, () => {
+      beforeEach(async function () {
+        try {
+          await backends.open(name)
+        } catch (error) {
+          if (!(error instanceof BackendUnavailableError)) throw error
+          this.currentTest!.title += ` [skipped: ${error.message}]`
+          this.skip()
+        }
+      })
+      scenario({
+        name,
+        run: async (labFile) => await runLab(labFile, await backends.open(name)),
+        runWithCaptures: async (labFile) => await runWithCaptures(labFile, name),
+      })
+    })
+}
+
 /** Runs a lab on the simulator. */
 export async function simulate(labFile: LabFile): Promise<Report> {
   return await runLab(labFile, await backends.open('sim'))
@@ -28,13 +74,20 @@ export async function simulate(labFile: LabFile): Promise<Report> {
 export async function simulateWithCaptures(
   labFile: LabFile,
 ): Promise<{ report: Report; captures: Map<string, Uint8Array> }> {
+  return await runWithCaptures(labFile, 'sim')
+}
+
+async function runWithCaptures(
+  labFile: LabFile,
+  name: BackendName,
+): Promise<{ report: Report; captures: Map<string, Uint8Array> }> {
   const folder = mkdtempSync(join(tmpdir(), 'pronto-captures-'))
   try {
-    const report = await runLab(labFile, await backends.open('sim'), { captureFolder: folder })
+    const report = await runLab(labFile, await backends.open(name), { captureFolder: folder })
     const captures = new Map(
       readdirSync(folder)
         .sort()
-        .map((name) => [name, readFileSync(join(folder, name))]),
+        .map((file) => [file, readFileSync(join(folder, file))]),
     )
     return { report, captures }
   } finally {
