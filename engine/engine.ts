@@ -26,6 +26,9 @@ import { OwnedFlows } from './owned-flows.ts'
 import { Owners } from './owners.ts'
 import { META_SHIFT, NEXT, NONE } from './packet.ts'
 import type { Port } from './port.ts'
+import type { FrameSink } from './ports/frame-sink.ts'
+import type { PortDriver } from './ports/port-driver.ts'
+import { Tracer } from './ports/tracer.ts'
 import { QueryEngine } from './query/query-engine.ts'
 import { readQuestion } from './questions.ts'
 import type { RouteRow } from './routing/route-table.ts'
@@ -57,6 +60,8 @@ export class Engine {
   readonly query: QueryEngine
   readonly #stages: Stages
   readonly #ports: Port[] = []
+  /** Drivers behind tracers. */
+  readonly #traced = new Map<Port, PortDriver>()
   readonly #ingress: Ingress
   readonly #egress: Egress
   readonly #forwarder: Forwarder
@@ -102,6 +107,16 @@ export class Engine {
     this.#ports.push(port)
     neighbours.setPort(port.index, Uint8Array.from(port.driver.mac))
     return port
+  }
+
+  /** Shows every frame of a port to `sink` from now on, or to nobody. @throws EngineError `unknown` */
+  trace(name: string, sink: FrameSink | undefined): void {
+    const port = this.#ports.find((each) => each.name === name)
+    if (port === undefined) throw new EngineError('unknown', `no port ${name}`, 'port')
+    const plain = this.#traced.get(port) ?? port.driver
+    if (sink === undefined) this.#traced.delete(port)
+    else this.#traced.set(port, plain)
+    port.driver = sink === undefined ? plain : new Tracer(plain, sink)
   }
 
   /** Does all that can be done at `now`, ports in turn. Returns the number of frames moved. */

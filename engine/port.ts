@@ -16,7 +16,8 @@ export interface PortAddress {
 export interface Port {
   readonly index: number
   readonly name: string
-  readonly driver: PortDriver
+  /** Replaced only by one that wraps it, or by the one that was wrapped. */
+  driver: PortDriver
   /** The driver's MAC as three half words in machine order. */
   readonly macHalfs: Uint16Array
   readonly addresses: PortAddress[]

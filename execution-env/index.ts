@@ -9,6 +9,11 @@ export {
   type EnvironmentReport,
 } from './environment-manager.ts'
 export { EnvironmentError, type EnvironmentFailure } from './errors.ts'
-export type { AuthenticBundle, BundleVerifier, InstallOptions } from './installation.ts'
+export {
+  type AuthenticBundle,
+  type BundleVerifier,
+  type InstallOptions,
+  vetBundle,
+} from './installation.ts'
 export type { Done, Outcome } from './outcome.ts'
 export { type Sandboxes, SandboxPool } from './sandbox-pool.ts'

@@ -33,6 +33,8 @@ export interface AuthenticBundle {
   /** What the signer was granted. */
   readonly grant: Capabilities
   readonly warnings: readonly string[]
+  /** Its code, where it has been vetted already: vetting takes time that an engine does not have. */
+  readonly vetted?: VettedCode
 }
 
 /** Decides whom to believe. */
@@ -104,10 +106,9 @@ export function createInstallation(bundle: AuthenticBundle, options: InstallOpti
   const checked = checkConfig(manifest.configSchema, options.config ?? {})
   if (!checked.ok)
     throw new EnvironmentError('invalid', `config: ${checked.problems.map(formatProblem).join('\n')}`)
-  const file = `${manifest.name}-${manifest.version}/plugin.js`
   return {
     bundle,
-    code: vet(bundle.code, file, bundle.sourceMap),
+    code: bundle.vetted ?? vetBundle(bundle),
     config: checked.config,
     granted: intersect(manifest.capabilities, options.allow ?? manifest.capabilities),
     limits: resolveLimits(manifest.limits ?? {}, options.limits),
@@ -115,6 +116,11 @@ export function createInstallation(bundle: AuthenticBundle, options: InstallOpti
     trusted: options.trusted === true,
     options,
   }
+}
+
+/** Vets a bundle's code. @throws SandboxError `refused` for code that is not accepted */
+export function vetBundle({ manifest, code, sourceMap }: AuthenticBundle): VettedCode {
+  return vet(code, `${manifest.name}-${manifest.version}/plugin.js`, sourceMap)
 }
 
 const FALLBACKS: Readonly<Record<'open' | 'closed', Action>> = {

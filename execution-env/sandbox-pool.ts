@@ -8,6 +8,7 @@ import {
   type ProcessSandboxOptions,
   type Sandbox,
   type SandboxEvent,
+  type SandboxStats,
 } from './sandbox/index.ts'
 
 /** Gives programs their place. */
@@ -20,9 +21,15 @@ export interface Sandboxes {
 
 type Listener = (event: SandboxEvent) => void
 
+interface Place {
+  readonly signer: string
+  readonly sandbox: Sandbox
+  readonly listeners: Set<Listener>
+}
+
 export class SandboxPool implements Sandboxes {
   readonly #options: Omit<ProcessSandboxOptions, 'onEvent'>
-  readonly #sandboxes = new Map<string, { readonly sandbox: Sandbox; readonly listeners: Set<Listener> }>()
+  readonly #sandboxes = new Map<string, Place>()
 
   constructor(options: Omit<ProcessSandboxOptions, 'onEvent'>) {
     this.#options = options
@@ -39,7 +46,7 @@ export class SandboxPool implements Sandboxes {
       const sandbox = trusted
         ? new InProcessSandbox()
         : new ProcessSandbox({ ...this.#options, onEvent: tell })
-      entry = { sandbox, listeners }
+      entry = { signer, sandbox, listeners }
       this.#sandboxes.set(key, entry)
     }
     entry.listeners.add(onEvent)
@@ -48,6 +55,24 @@ export class SandboxPool implements Sandboxes {
 
   leave(onEvent: Listener): void {
     for (const { listeners } of this.#sandboxes.values()) listeners.delete(onEvent)
+  }
+
+  /** Writes into `into` what becomes readable when a sandbox has something to say. Polled pools only. */
+  addDescriptors(into: number[]): void {
+    for (const { sandbox } of this.#sandboxes.values())
+      if (sandbox instanceof ProcessSandbox && sandbox.readFd !== undefined) into.push(sandbox.readFd)
+  }
+
+  /** Whether a sandbox waits for room to send: poll without waiting. */
+  get isSending(): boolean {
+    for (const { sandbox } of this.#sandboxes.values())
+      if (sandbox instanceof ProcessSandbox && sandbox.isSending) return true
+    return false
+  }
+
+  /** Every sandbox with the name of its signer. */
+  stats(): readonly (SandboxStats & { readonly signer: string })[] {
+    return [...this.#sandboxes.values()].map(({ signer, sandbox }) => ({ signer, ...sandbox.stats() }))
   }
 
   /** Ends all sandboxes. */

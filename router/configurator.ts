@@ -62,6 +62,7 @@ export class Configurator {
     const remembered = registry.readConfiguration()
     const { config, text } = this.#atStart(remembered, warnings)
     trust.load(config.trust)
+    await engine.begin(config)
     await engine.commit(planChanges(EMPTY_CONFIG, config).changes)
     for (const [id, why] of await installations.restore()) warnings.push(`plugin ${id}: ${why}`)
     this.#current = config

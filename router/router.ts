@@ -9,7 +9,14 @@ import { ControlError, controlErrorOf } from './control/errors.ts'
 import type { EngineAccess } from './engine-access.ts'
 import { type FlowExplanation, withPlugin } from './explain.ts'
 import { Installations, type InstalledReport } from './plugins/installations.ts'
-import type { DryRun, PluginHost, PluginLogLine, PluginSettings } from './plugins/plugin-host.ts'
+import type {
+  DryRun,
+  PluginHost,
+  PluginLogLine,
+  PluginSettings,
+  SandboxReport,
+} from './plugins/plugin-host.ts'
+import type { CapturePart } from './port-captures.ts'
 import type { ReloadReport } from './reload-report.ts'
 import type { AuditLog } from './state/audit-log.ts'
 import type { Registry } from './state/registry.ts'
@@ -29,6 +36,13 @@ export interface RouterOptions {
   readonly source?: () => ConfigurationText
   /** Calendar milliseconds. */
   readonly clock: () => number
+}
+
+/** A capture under way. */
+export interface PortCapture {
+  take(): Promise<CapturePart>
+  /** Idempotent. */
+  end(): Promise<void>
 }
 
 /** A line of a log with the instance that it speaks of. */
@@ -165,11 +179,19 @@ export class Router {
     return withPlugin(await this.#engine.explain(question), this.list())
   }
 
-  /** Counters, limits and ports. */
+  /** Begins to capture a port. Answers with what takes the next part, and with what ends it. */
+  async capture(port: string, snapBytes: number): Promise<PortCapture> {
+    const engine = this.#engine
+    const capture = await engine.beginCapture(port, snapBytes)
+    return { take: () => engine.takeCapture(capture), end: () => engine.endCapture(capture) }
+  }
+
+  /** Counters, limits, ports, and the sandboxes of its plugins. */
   async stats(): Promise<Readonly<Record<string, readonly Row[]>>> {
     const tables = ['counters', 'limits', 'ports']
     const answers = await Promise.all(tables.map((table) => this.query({ table, limit: 10_000 })))
-    return Object.fromEntries(answers.map(({ table, rows }) => [table, rows]))
+    const rows = Object.fromEntries(answers.map(({ table, rows }) => [table, rows]))
+    return { ...rows, sandboxes: this.#plugins.sandboxes().map(sandboxRow) }
   }
 
   /** Lets no change begin any more; resolves when those under way are through. */
@@ -191,6 +213,17 @@ export class Router {
     if (settings.trusted)
       throw new ControlError('forbidden', `${id} is trusted: another version comes by the configuration only`)
     return config === undefined ? settings : { ...settings, config }
+  }
+}
+
+/** A sandbox as a row of a table. */
+function sandboxRow({ confinement, quarantined, ...rest }: SandboxReport): Row {
+  return {
+    ...rest,
+    pid: rest.pid ?? null,
+    quarantined: quarantined.join(', '),
+    confinedBy: confinement.inForce.join(', '),
+    unconfined: confinement.missing.join(', '),
   }
 }
 

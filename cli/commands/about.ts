@@ -43,6 +43,11 @@ export const versionCommand: Command = {
   },
 }
 
+/** Version of this package. */
+export function ownVersion(): string {
+  return ownManifest().version
+}
+
 /** This package's own package.json: the nearest above this file, in a clone and when built. */
 function ownManifest(): { name: string; version: string } {
   let folder = dirname(fileURLToPath(import.meta.url))

@@ -1,10 +1,13 @@
 /** All commands that speak to a router, in the order in which help shows them. */
 import type { Command } from '../command.ts'
+import { capture } from './router-capture.ts'
 import { call, list, load, logs, rollback, unload, upgrade } from './router-plugins.ts'
+import { routerRun } from './router-run.ts'
 import { classes, explain, flows, query, queues, stats, tunnels } from './router-tables.ts'
 import { health, reload, watch } from './router-watch.ts'
 
 export const routerCommands: readonly Command[] = [
+  routerRun,
   load,
   upgrade,
   rollback,
@@ -20,6 +23,7 @@ export const routerCommands: readonly Command[] = [
   query,
   explain,
   watch,
+  capture,
   reload,
   health,
 ]

@@ -57,14 +57,6 @@ async function show(call: Call): Promise<ExitCode> {
   if (!json) {
     terminal.print(paint.bold('pronto: two clients, one service, three servers'), '', ...PICTURE, '')
     terminal.print(...STORY, '', ...NEXT, '', 'Ctrl-C ends it.', '')
-    terminal.print(
-      'the clients directly; to a client they are one host.',
-      '',
-      ...NEXT,
-      '',
-      'Ctrl-C ends it.',
-      '',
-    )
   }
   const report = await keepLabUp(labFile, backend, {
     signal,

@@ -30,6 +30,8 @@ export interface DispatcherOptions {
   readonly timing?: Timing
   /** Calendar milliseconds since 1970 at a monotonic time. */
   readonly calendar: (now: number) => number
+  /** Whoever polls also waits for the sandboxes' descriptors: answers under way are no reason to poll at once. */
+  readonly awaitsDescriptors?: boolean
 }
 
 /** Hears of a program that is gone. */
@@ -51,6 +53,7 @@ export class Dispatcher {
   readonly timing: Timing
   onLost: LostSink = () => {}
   readonly #calendar: (now: number) => number
+  readonly #spins: boolean
   readonly #replies = new Replies()
   readonly #bells: Bells
   readonly #bus: MessageBus
@@ -60,12 +63,13 @@ export class Dispatcher {
   #hasIssued = false
 
   constructor(options: DispatcherOptions) {
-    const { engine, timing = { kind: 'measured' }, calendar } = options
+    const { engine, timing = { kind: 'measured' }, calendar, awaitsDescriptors = false } = options
     this.engine = engine
     this.timing = timing
     this.processors = new Processors(timing.kind === 'measured' ? SPACING_NS : 0)
     this.tenants = new Tenants(engine)
     this.#calendar = calendar
+    this.#spins = timing.kind === 'measured' && !awaitsDescriptors
     this.#bus = new MessageBus(this.tenants, (tenant) => this.wake(tenant))
     this.#bells = new Bells(engine, isLive)
     this.transactions = new Transactions(engine, this.tenants, {
@@ -216,7 +220,7 @@ export class Dispatcher {
 
   /** When `poll` next has something to do by itself; `now` while an answer may come at any time. */
   pollAt(now: number): number {
-    if (this.timing.kind === 'measured' && this.processors.outstanding > 0) return now
+    if (this.#spins && this.processors.outstanding > 0) return now
     return Math.min(this.#replies.earliest, this.#bells.nextAt, this.processors.nextAt(now))
   }
 

@@ -76,6 +76,11 @@ export class ProcessSandbox implements Sandbox {
     return this.#supervisor.process?.channel.readFd
   }
 
+  /** Whether bytes wait for room in the pipe: only `poll` moves them on. */
+  get isSending(): boolean {
+    return (this.#supervisor.process?.channel.unsentBytes ?? 0) > 0
+  }
+
   load(instance: string, code: VettedCode, options: LoadOptions, at: Moment, done: Done<LoadReport>): void {
     this.#desk.load(instance, code, options, at, done)
   }

@@ -30,15 +30,44 @@ import {
   routerRoute,
 } from '../policy/index.ts'
 
-const port: Schema = {
+const share = number(0, 1)
+const delay = number(0, 1e12)
+
+/** The keys are those of engine/ports/impairment.ts. */
+const impairment: Schema = {
   ...mapping({
-    device: { ...text, maxLength: 15, description: "a network device of this machine such as 'enp1s0'" },
-    mtu: integer(MIN_MTU, MAX_MTU),
+    rateBps: integer(1, 1_000_000_000_000),
+    delayNs: delay,
+    jitterNs: delay,
+    loss: share,
+    reorder: {
+      ...mapping({ probability: share, delayNs: delay }, ['probability']),
+      description: 'reordering: probability, delayNs',
+    },
+    duplicate: share,
+    corrupt: share,
+    queueBytes: integer(1, 2_147_483_647),
   }),
-  description: 'a port: device and mtu, both optional',
+  description:
+    'a faulty link, for laboratories: rateBps, delayNs, jitterNs, loss, reorder, duplicate, corrupt',
 }
 
-const share = number(0, 1)
+const device: Schema = {
+  ...text,
+  maxLength: 15,
+  pattern: '^[^/\\s]+$',
+  description: "a network device of this machine such as 'enp1s0' (1..15)",
+}
+
+const port: Schema = {
+  ...mapping({
+    device,
+    mtu: integer(MIN_MTU, MAX_MTU),
+    driver: { enum: ['af-packet', 'tap'], description: 'af-packet or tap' },
+    impairment,
+  }),
+  description: 'a port: device, mtu, driver, impairment, all optional',
+}
 
 const cpu: Schema = {
   ...mapping({ weight: number(0.001, 1e6), guarantee: share, ceiling: share }),
@@ -116,6 +145,7 @@ export const configSchema: Schema = {
       plugins: list(plugin, MAX_PLUGINS, 'a list of plugins'),
       trust: { ...text, description: 'the path of a folder with ca.crt and crl.pem' },
       state: { ...text, description: 'the path of a folder' },
+      punt: { ...device, description: "a name for a new device such as 'pronto0' (1..15)" },
       control,
     },
     ['name', 'addresses'],

@@ -2,7 +2,7 @@
  * A router's configuration as the router sees it. The one idea: no units, no defaults left open and no names left
  * unresolved; plain data, deeply readonly, so that two of them can be compared (plan.ts).
  */
-import type { Action, Change } from '../../engine/index.ts'
+import type { Action, Change, ImpairmentOptions } from '../../engine/index.ts'
 import type { Role } from '../control/roles.ts'
 import type { PluginSettings } from '../plugins/plugin-host.ts'
 import type { Interface, RouterRoute } from '../policy/index.ts'
@@ -12,6 +12,10 @@ export interface PortSpec {
   readonly name: string
   readonly device: string
   readonly mtu?: number
+  /** How frames are exchanged with the device. Default: as packets of an existing one. */
+  readonly driver?: 'af-packet' | 'tap'
+  /** A faulty link in front of it, each way: for laboratories. */
+  readonly impairment?: ImpairmentOptions
 }
 
 /** A plugin that the file wants to run. */
@@ -51,6 +55,8 @@ export interface RouterConfig {
   readonly trust: string | undefined
   /** Folder of what must outlive the router; absolute. Undefined: the default of the machine. */
   readonly state: string | undefined
+  /** Device through which the machine's own programs use the router's addresses; undefined: they cannot. */
+  readonly punt: string | undefined
   readonly local: LocalControl
   readonly remote: RemoteControl | undefined
 }

@@ -73,6 +73,7 @@ function resolveConfig(raw: RawConfig, folder: string, resolver: Resolver): Rout
     plugins: resolvePlugins(raw.plugins ?? [], folder, resolver),
     trust: resolveTrust(raw, folder, resolver),
     state: raw.state === undefined ? undefined : resolve(folder, raw.state),
+    punt: raw.punt,
     local: raw.control?.local ?? {},
     remote: resolveRemote(raw.control?.remote, folder),
   }
@@ -86,12 +87,12 @@ function resolvePorts(raw: RawConfig, resolver: Resolver): PortSpec[] {
       resolver.fault('unknown', ['ports', name], `no addresses for ${name}${hint(name, names)}`, 'key')
   const devices = new Map<string, string>()
   return names.map((name) => {
-    const { device = name, mtu } = raw.ports?.[name] ?? {}
+    const { device = name, ...rest } = raw.ports?.[name] ?? {}
     const other = devices.get(device)
     if (other !== undefined)
       resolver.fault('duplicate', ['ports', name, 'device'], `${device} is already port ${other}`)
     devices.set(device, name)
-    return { name, device, ...(mtu === undefined ? {} : { mtu }) }
+    return { name, device, ...rest }
   })
 }
 

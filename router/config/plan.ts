@@ -31,6 +31,7 @@ export const EMPTY_CONFIG: RouterConfig = {
   plugins: [],
   trust: undefined,
   state: undefined,
+  punt: undefined,
   local: {},
   remote: undefined,
 }
@@ -41,6 +42,7 @@ const RESTART_KEYS = [
   ['name', (each: RouterConfig) => each.name],
   ['ports', (each: RouterConfig) => each.ports],
   ['state', (each: RouterConfig) => each.state],
+  ['punt', (each: RouterConfig) => each.punt],
   ['fallback', (each: RouterConfig) => each.fallback],
   ['control.local', (each: RouterConfig) => each.local],
   ['control.remote', (each: RouterConfig) => each.remote],

@@ -2,7 +2,7 @@
 import type { Capabilities, JsonValue, Limits } from '../../execution-env/contract/index.ts'
 import type { CpuShare } from '../plugins/plugin-host.ts'
 import type { RawAction, RawAddresses, RawPolicy, RawRoute } from '../policy/index.ts'
-import type { LocalControl } from './config.ts'
+import type { LocalControl, PortSpec } from './config.ts'
 
 export interface RawPlugin {
   readonly bundle: string
@@ -24,7 +24,7 @@ export interface RawRemote {
 
 export interface RawConfig {
   readonly name: string
-  readonly ports?: Readonly<Record<string, { readonly device?: string; readonly mtu?: number }>>
+  readonly ports?: Readonly<Record<string, Partial<Omit<PortSpec, 'name'>>>>
   readonly addresses: RawAddresses
   readonly routes?: readonly RawRoute[]
   readonly policy?: RawPolicy
@@ -32,5 +32,6 @@ export interface RawConfig {
   readonly plugins?: readonly RawPlugin[]
   readonly trust?: string
   readonly state?: string
+  readonly punt?: string
   readonly control?: { readonly local?: LocalControl; readonly remote?: RawRemote }
 }

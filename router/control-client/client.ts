@@ -78,8 +78,12 @@ export class ControlClient {
   }
 
   /** Watches; `sink` gets each update until the watch ends. Answers with how to end it. */
-  async watch(params: object, sink: (update: Update) => void): Promise<() => Promise<void>> {
-    const { watch } = (await this.call('watch', params)) as { watch: number }
+  async watch(
+    params: object,
+    sink: (update: Update) => void,
+    method: 'watch' | 'capture' = 'watch',
+  ): Promise<() => Promise<void>> {
+    const { watch } = (await this.call(method, params)) as { watch: number }
     this.#watches.set(watch, sink)
     for (const each of this.#early.splice(0)) this.#deliver(each)
     return async () => {

@@ -10,14 +10,15 @@ import {
   normalise,
 } from '../../execution-env/contract/index.ts'
 import { ControlError } from '../control/errors.ts'
-import { MAX_WATCHES_PER_SESSION } from '../control/limits.ts'
+import { LEAST_WATCH_MS, MAX_WATCHES_PER_SESSION } from '../control/limits.ts'
 import type { MethodName } from '../control/methods.ts'
 import type { InstalledReport } from '../plugins/installations.ts'
 import type { DryRun, PluginSettings } from '../plugins/plugin-host.ts'
 import type { Router } from '../router.ts'
 import type { AuditEvent } from '../state/audit-log.ts'
 import type { ServerCounters } from './counters.ts'
-import { lookAtLogs, lookAtPlugins, lookAtQuery } from './looks.ts'
+import { healthOf } from './health.ts'
+import { lookAtCapture, lookAtLogs, lookAtPlugins, lookAtQuery } from './looks.ts'
 import { nameOf, type Peer } from './peer.ts'
 import type { SessionUpload } from './uploads.ts'
 import type { Watches } from './watches.ts'
@@ -78,6 +79,7 @@ export const HANDLERS: Readonly<Record<MethodName, Handler>> = {
     result: await router.explain(params as unknown as FlowQuestion),
   }),
   watch,
+  capture,
   unwatch: ({ watches }, params) => {
     watches.remove(params['watch'] as number)
     return { result: {} }
@@ -150,6 +152,22 @@ function settingsIn(params: Params): PluginSettings {
   }
 }
 
+async function capture({ router, watches }: Context, params: Params): Promise<Handled> {
+  const { port, snapBytes = 0 } = params as { port: string; snapBytes?: number }
+  refuseMoreThan(watches)
+  const part = await router.capture(port, snapBytes)
+  const look = lookAtCapture(part)
+  return {
+    result: { watch: watches.add(look, LEAST_WATCH_MS, () => void part.end()) },
+    told: { detail: port },
+  }
+}
+
+function refuseMoreThan(watches: Watches): void {
+  if (watches.size >= MAX_WATCHES_PER_SESSION)
+    throw new ControlError('limit', `more than ${MAX_WATCHES_PER_SESSION} watches`)
+}
+
 function watch({ router, watches }: Context, params: Params): Handled {
   const {
     query,
@@ -164,8 +182,7 @@ function watch({ router, watches }: Context, params: Params): Handled {
   }
   if ([query, logs, plugins].filter((each) => each !== undefined).length !== 1)
     throw new ControlError('invalid', 'expected exactly one of query, logs and plugins')
-  if (watches.size >= MAX_WATCHES_PER_SESSION)
-    throw new ControlError('limit', `more than ${MAX_WATCHES_PER_SESSION} watches`)
+  refuseMoreThan(watches)
   const look =
     query !== undefined
       ? lookAtQuery(router, queryOf(query.table, query))
@@ -173,21 +190,4 @@ function watch({ router, watches }: Context, params: Params): Handled {
         ? lookAtLogs(router, logs.id)
         : lookAtPlugins(router)
   return { result: { watch: watches.add(look, everyMs) } }
-}
-
-function healthOf(router: Router, peer: Peer, counters: ServerCounters): object {
-  const plugins = router.list()
-  const unwell = plugins.filter((each) => each.state !== 'running')
-  const { lost } = router.audit
-  return {
-    router: router.name,
-    version: router.version,
-    well: unwell.length === 0 && router.warnings.length === 0 && lost === 0,
-    plugins: plugins.length,
-    unwell: unwell.map(({ id, state, lastFailure }) => ({ id, state, lastFailure })),
-    warnings: router.warnings,
-    auditLinesLost: lost,
-    sessions: counters.sessions,
-    you: { via: peer.via, name: peer.name, roles: [...peer.roles] },
-  }
 }

@@ -2,7 +2,7 @@
 import type { Query } from '../../engine/index.ts'
 import { MAX_LOG_LINES } from '../control/limits.ts'
 import type { PluginLogLine } from '../plugins/plugin-host.ts'
-import type { LogLine, Router } from '../router.ts'
+import type { LogLine, PortCapture, Router } from '../router.ts'
 import type { Look } from './watches.ts'
 
 /** The rows of a table, each time. */
@@ -19,6 +19,17 @@ export function lookAtPlugins(router: Router): Look {
     if (text === last) return undefined
     last = text
     return { plugins }
+  }
+}
+
+/** The part of a capture file that has come since the last look, in base64. */
+export function lookAtCapture(capture: PortCapture): Look {
+  let told = 0
+  return async () => {
+    const { bytes, omitted } = await capture.take()
+    if (bytes.length === 0 && omitted === told) return undefined
+    told = omitted
+    return { bytes: Buffer.from(bytes).toString('base64'), omitted }
   }
 }
 

@@ -2,13 +2,14 @@
  * From an HTTP connection to a session. The one idea: whatever is not exactly our own upgrade is turned away before a
  * WebSocket exists: another path, another protocol, a browser (which always tells its origin), a stranger.
  */
-import type { IncomingMessage, Server } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeaders, Server, ServerResponse } from 'node:http'
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { MAX_MESSAGE_BYTES } from '../control/limits.ts'
 import { CONTROL_PATH, CONTROL_PROTOCOL } from '../control/protocol.ts'
 import type { ServerCounters } from './counters.ts'
+import { HEALTH_PATH, healthOf } from './health.ts'
 import type { Peer } from './peer.ts'
 import { Session, type SessionHouse } from './session.ts'
 
@@ -49,10 +50,7 @@ export function attach(server: Server, gate: Gate): void {
     handleProtocols: (protocols) => (protocols.has(CONTROL_PROTOCOL) ? CONTROL_PROTOCOL : false),
   })
   server.maxConnections = MAX_SESSIONS * 2
-  server.on('request', (_request, response) => {
-    gate.counters.notUpgraded++
-    response.writeHead(426, { Connection: 'close', Upgrade: 'websocket' }).end()
-  })
+  server.on('request', (request, response) => answerPlain(request, response, gate))
   server.on('clientError', (_error, socket) => socket.destroy())
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
@@ -63,6 +61,24 @@ export function attach(server: Server, gate: Gate): void {
       gate.admit(new Session(webSocket, admitted, gate.house))
     })
   })
+}
+
+/** A plain request may ask for the router's health; anything else needs the protocol. */
+function answerPlain(request: IncomingMessage, response: ServerResponse, gate: Gate): void {
+  const { counters, house } = gate
+  const end = (status: number, headers: OutgoingHttpHeaders = {}, body = '') =>
+    response.writeHead(status, { Connection: 'close', ...headers }).end(body)
+  if (request.headers.origin !== undefined || request.url !== HEALTH_PATH || request.method !== 'GET') {
+    counters.notUpgraded++
+    return void end(426, { Upgrade: 'websocket' })
+  }
+  const peer = gate.identify(request)
+  if (typeof peer === 'number' || !peer.roles.has('read')) {
+    counters.notAuthenticated++
+    return void end(typeof peer === 'number' ? peer : 403)
+  }
+  const health = healthOf(house.router, peer, counters)
+  end(health.well ? 200 : 503, { 'Content-Type': 'application/json' }, `${JSON.stringify(health)}\n`)
 }
 
 function judge(request: IncomingMessage, gate: Gate): Peer | number {

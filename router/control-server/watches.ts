@@ -20,6 +20,7 @@ export interface WatchSink {
 
 interface Watch {
   readonly timer: NodeJS.Timeout
+  readonly end: () => void
   isLooking: boolean
   skipped: number
 }
@@ -37,11 +38,11 @@ export class Watches {
     return this.#watches.size
   }
 
-  /** Looks now and then every so often; returns the watch's number. */
-  add(look: Look, everyMs: number): number {
+  /** Looks now and then every so often, until `end`; returns the watch's number. */
+  add(look: Look, everyMs: number, end: () => void = () => {}): number {
     const number = this.#next++
     const timer = setInterval(() => void this.#turn(number, look), everyMs)
-    this.#watches.set(number, { timer, isLooking: false, skipped: 0 })
+    this.#watches.set(number, { timer, end, isLooking: false, skipped: 0 })
     // The answer that tells the number goes first.
     setImmediate(() => void this.#turn(number, look))
     return number
@@ -50,8 +51,10 @@ export class Watches {
   /** Ends a watch. Idempotent. */
   remove(number: number): void {
     const watch = this.#watches.get(number)
-    if (watch !== undefined) clearInterval(watch.timer)
+    if (watch === undefined) return
+    clearInterval(watch.timer)
     this.#watches.delete(number)
+    watch.end()
   }
 
   close(): void {

@@ -76,6 +76,7 @@ const TRANSLATED: Readonly<Record<string, ControlErrorCode>> = {
   closed: 'closing',
   damaged: 'failed',
   unreadable: 'failed',
+  'not-found': 'unknown',
 }
 
 /** Codes of plugins and their surroundings that are the same here. */
@@ -125,9 +126,9 @@ export function controlErrorOf(error: unknown): ControlError {
   return coded(error) ?? new ControlError('internal', 'this is a fault of the router; its own log tells more')
 }
 
-/** An error of the environment, known by its name and code alone: its class may live in another thread. */
+/** An error of the environment or the machine, known by its name and code alone: its class may live in another thread. */
 function coded(error: unknown): ControlError | undefined {
-  if (!(error instanceof Error) || !/^(?:Environment|Sandbox)Error$/.test(error.name)) return undefined
+  if (!(error instanceof Error) || !/^(?:Environment|Sandbox|Linux)Error$/.test(error.name)) return undefined
   return environmentRefusal(String((error as { code?: unknown }).code), error.message)
 }
 

@@ -131,6 +131,17 @@ export const METHODS = {
       everyMs: whole(LEAST_WATCH_MS, 3_600_000, `milliseconds, ${LEAST_WATCH_MS}..3600000`),
     }),
   ),
+  capture: change(
+    'operate',
+    'the frames of a port as parts of a pcapng file, until the watch is ended',
+    params(
+      {
+        port: text(64, 'the name of a port of the router'),
+        snapBytes: whole(0, 65_535, 'bytes kept of a frame, 0: all'),
+      },
+      ['port'],
+    ),
+  ),
   unwatch: read('ends a watch', params({ watch: whole(1, Number.MAX_SAFE_INTEGER, 'a watch') }, ['watch'])),
   call: change(
     'operate',

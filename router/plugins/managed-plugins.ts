@@ -11,16 +11,26 @@ import {
   type EnvironmentReport,
   type InstallOptions,
   type Outcome,
+  type SandboxPool,
   TrustVerifier,
 } from '../../execution-env/index.ts'
 import type { Fallback } from '../config/index.ts'
 import { ControlError, environmentRefusal } from '../control/errors.ts'
 import type { Trust } from '../trust.ts'
-import type { DryRun, PluginHost, PluginLogLine, PluginReport, PluginSettings } from './plugin-host.ts'
+import type {
+  DryRun,
+  PluginHost,
+  PluginLogLine,
+  PluginReport,
+  PluginSettings,
+  SandboxReport,
+} from './plugin-host.ts'
 
 export interface ManagedPluginsOptions {
   readonly manager: EnvironmentManager
   readonly dispatcher: Dispatcher
+  /** Where its plugins run, for reports. */
+  readonly sandboxes?: Pick<SandboxPool, 'stats'>
   /** What happens to new flows without a decision. */
   readonly fallback: () => Fallback
   /** Monotonic time of the engine's loop. */
@@ -104,6 +114,13 @@ export class ManagedPlugins implements PluginHost {
 
   list(): PluginReport[] {
     return this.#options.manager.list().map(reportOf)
+  }
+
+  sandboxes(): SandboxReport[] {
+    return (this.#options.sandboxes?.stats() ?? []).map((each) => {
+      const { signer, kind, state, pid, starts, crashes, quarantined, confinement } = each
+      return { signer, kind, state, pid, starts, crashes, quarantined, confinement }
+    })
   }
 
   logs(id: string): readonly PluginLogLine[] {

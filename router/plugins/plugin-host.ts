@@ -68,6 +68,20 @@ export interface PluginLogLine {
   readonly text: string
 }
 
+/** A place where plugins of one signer run. */
+export interface SandboxReport {
+  readonly signer: string
+  readonly kind: 'process' | 'in-process'
+  readonly state: string
+  /** The child process, where there is one. */
+  readonly pid: number | undefined
+  readonly starts: number
+  readonly crashes: number
+  readonly quarantined: readonly string[]
+  /** What confines it on this machine, and what could not be had, in words. */
+  readonly confinement: { readonly inForce: readonly string[]; readonly missing: readonly string[] }
+}
+
 export interface PluginHost {
   /** What loading, or upgrading where the instance is there, would bring. Changes nothing. */
   dryRun(bundle: Uint8Array, id: string | undefined, settings: PluginSettings): Promise<DryRun>
@@ -95,6 +109,8 @@ export interface PluginHost {
   /** Ends and forgets an instance; its flows go on until they are over, or end with it. */
   unload(id: string, flows: 'drain' | 'purge'): Promise<void>
   list(): readonly PluginReport[]
+  /** The sandboxes of this router, or those that it shares. */
+  sandboxes(): readonly SandboxReport[]
   /** The last lines, oldest first; a line is the same object each time. */
   logs(id: string): readonly PluginLogLine[]
   /** Delivers an operator's message; answers with what the handler returns. */

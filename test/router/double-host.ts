@@ -109,6 +109,10 @@ export class DoubleHost implements PluginHost {
     this.instances.delete(id)
   }
 
+  sandboxes() {
+    return []
+  }
+
   list(): PluginReport[] {
     return [...this.instances.keys()].map((id) => this.#report(id))
   }

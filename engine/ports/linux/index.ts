@@ -1,4 +1,5 @@
 /** The door to Linux: drivers on real devices and the system calls below them. Loads nothing before it is used. */
+export * from './addresses.ts'
 export * from './af-packet.ts'
 export * from './bpf.ts'
 export * from './bpf-assembler.ts'
@@ -11,6 +12,7 @@ export * from './links.ts'
 export * from './memory.ts'
 export * from './namespace.ts'
 export * from './netlink.ts'
+export * from './raw-socket.ts'
 export * from './routing.ts'
 export * from './system-error.ts'
 export * from './tap.ts'

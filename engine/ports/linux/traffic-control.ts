@@ -24,8 +24,8 @@ const CLSACT = 0xffff_fff1
 const CLSACT_HANDLE = 0xffff_0000
 const INGRESS = 0xffff_fff2
 const EGRESS = 0xffff_fff3
-/** ETH_P_IP in network order: a filter sees IPv4 without a VLAN tag. */
-const PROTOCOL_IPV4 = 0x0008
+/** Ethernet types in network order; without a VLAN tag. */
+const PROTOCOLS = { ipv4: 0x0008, all: 0x0300 } as const
 
 const KIND = 1
 const OPTIONS = 2
@@ -43,6 +43,8 @@ export interface FilterPlace {
   /** 1..65535; smaller is asked first. */
   readonly priority: number
   readonly handle: number
+  /** What it sees. Default `ipv4`. */
+  readonly protocol?: keyof typeof PROTOCOLS
 }
 
 function request(
@@ -84,7 +86,7 @@ export function removeClsactIfEmpty(netlink: Netlink, device: number): boolean {
 }
 
 /**
- * Has a program decide about every IPv4 packet that comes in; its answer is the action.
+ * Has a program decide about every packet of the protocol that comes in; its answer is the action.
  * @throws LinuxError `busy` where another filter has the place
  */
 export function attachIngress(netlink: Netlink, place: FilterPlace, program: BpfProgram): void {
@@ -129,8 +131,8 @@ export function listFilters(netlink: Netlink, device: number): string[] {
   })
 }
 
-function placed({ device, priority, handle }: FilterPlace) {
-  return { device, handle, parent: INGRESS, info: ((priority << 16) | PROTOCOL_IPV4) >>> 0 }
+function placed({ device, priority, handle, protocol = 'ipv4' }: FilterPlace) {
+  return { device, handle, parent: INGRESS, info: ((priority << 16) | PROTOCOLS[protocol]) >>> 0 }
 }
 
 /** The kernel answers EINVAL where the discipline below is not there. */

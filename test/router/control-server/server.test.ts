@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, statSync, writeFileSync } from 'node:fs'
+import { request as httpRequest } from 'node:http'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -58,7 +59,7 @@ describe('ControlServer', () => {
       .to.have.property('rows')
       .with.length(1)
     expect(await open.call('query', { name: 'routes' })).to.include({ table: 'routes', truncated: false })
-    expect(await open.call('stats')).to.have.all.keys('counters', 'limits', 'ports', 'control')
+    expect(await open.call('stats')).to.have.all.keys('counters', 'limits', 'ports', 'sandboxes', 'control')
     const flow = { from: '10.0.1.2', to: '198.18.0.80', protocol: 'tcp', fromPort: 1, toPort: 80 }
     expect(await open.call('explain', flow)).to.include({ decidedBy: 'filter', owner: 'router' })
     expect(await open.call('reload')).to.deep.equal({ changes: [], plugins: [], restart: [] })
@@ -68,6 +69,26 @@ describe('ControlServer', () => {
       plugins: 0,
       you: { via: 'local', name: 'install', roles: ['read', 'operate', 'install'] },
     })
+  })
+
+  it('tells its health to a plain HTTP request, and nothing else', async () => {
+    const { folder } = await serve()
+    const socketPath = join(folder, 'read.sock')
+    const ask = (path: string, headers: Record<string, string> = {}, method = 'GET') =>
+      new Promise<{ status: number; body: string }>((settle, reject) => {
+        const request = httpRequest({ socketPath, path, headers, method }, (response) => {
+          let body = ''
+          response.on('data', (part) => (body += part))
+          response.on('end', () => settle({ status: response.statusCode!, body }))
+        })
+        request.on('error', reject).end()
+      })
+    const { status, body } = await ask('/health')
+    expect(status).to.equal(200)
+    expect(JSON.parse(body)).to.deep.include({ router: 'r1', well: true, plugins: 0 })
+    expect((await ask('/health', { origin: 'http://a.example' })).status).to.equal(426)
+    expect((await ask('/health', {}, 'POST')).status).to.equal(426)
+    expect((await ask('/control/1')).status).to.equal(426)
   })
 
   it('notes who changed what, and no argument of it', async () => {

@@ -1,0 +1,73 @@
+/** IPv4 addresses of devices, and routes straight to a device (rtnetlink): what a device to a router needs. */
+import { FLAG_CREATE, FLAG_EXCLUSIVE, type Netlink, NetlinkRequest } from './netlink.ts'
+import type { RoutePrefix } from './routing.ts'
+import { LinuxError } from './system-error.ts'
+
+const NEW_ADDRESS = 20
+const DELETE_ADDRESS = 21
+const NEW_ROUTE = 24
+const AF_INET = 2
+const FLAG_REPLACE = 0x100
+
+const ADDRESS = { address: 1, local: 2 } as const
+const ROUTE = { destination: 1, device: 4, priority: 6, source: 7 } as const
+const TABLE_MAIN = 254
+const PROTOCOL_OWN = 84
+const SCOPE_LINK = 253
+const TYPE_UNICAST = 1
+
+/** A route whose every destination is reached on the device itself. */
+export interface DeviceRoute {
+  readonly prefix: RoutePrefix
+  /** Index of the device. */
+  readonly device: number
+  /** From which address packets are sent where the program does not say; unsigned. */
+  readonly source: number
+  /** Smaller is preferred. Default 0. */
+  readonly metric?: number
+}
+
+/** Gives a device an address; one that it has already is left alone. @throws LinuxError */
+export function addAddress(netlink: Netlink, device: number, prefix: RoutePrefix): void {
+  try {
+    netlink.ask(
+      addressRequest(NEW_ADDRESS, FLAG_CREATE | FLAG_EXCLUSIVE, device, prefix),
+      'adding an address',
+    )
+  } catch (error) {
+    if (!(error instanceof LinuxError && error.code === 'busy')) throw error
+  }
+}
+
+/** Takes an address from a device; one that it does not have is no error. @throws LinuxError */
+export function removeAddress(netlink: Netlink, device: number, prefix: RoutePrefix): void {
+  try {
+    netlink.ask(addressRequest(DELETE_ADDRESS, 0, device, prefix), 'removing an address')
+  } catch (error) {
+    if (!(error instanceof LinuxError && error.code === 'not-found')) throw error
+  }
+}
+
+/** Adds a route, in place of the same one. It goes with its device. @throws LinuxError */
+export function addDeviceRoute(netlink: Netlink, { prefix, device, source, metric = 0 }: DeviceRoute): void {
+  const request = new NetlinkRequest(NEW_ROUTE, FLAG_CREATE | FLAG_REPLACE)
+    .u8(AF_INET, prefix.length, 0, 0, TABLE_MAIN, PROTOCOL_OWN, SCOPE_LINK, TYPE_UNICAST)
+    .u32(0)
+    .attribute(ROUTE.device, device)
+    .attribute(ROUTE.source, addressBytes(source))
+  if (prefix.length > 0) request.attribute(ROUTE.destination, addressBytes(prefix.address))
+  if (metric > 0) request.attribute(ROUTE.priority, metric)
+  netlink.ask(request, 'adding a route to a device')
+}
+
+function addressRequest(type: number, flags: number, device: number, prefix: RoutePrefix): NetlinkRequest {
+  return new NetlinkRequest(type, flags)
+    .u8(AF_INET, prefix.length, 0, 0)
+    .u32(device)
+    .attribute(ADDRESS.local, addressBytes(prefix.address))
+    .attribute(ADDRESS.address, addressBytes(prefix.address))
+}
+
+function addressBytes(address: number): Uint8Array {
+  return Uint8Array.of(address >>> 24, address >>> 16, address >>> 8, address)
+}

@@ -1,0 +1,128 @@
+/**
+ * The engine and its plugins as the engine's thread has them. The one idea: everything that a router in one thread
+ * would have beside it is put together here around a loop, once the configuration is known; the thread's program only
+ * passes calls on.
+ */
+import { Engine, MILLISECOND, type Nanoseconds, Random } from '../../engine/index.ts'
+import { Waiter } from '../../engine/ports/linux/index.ts'
+import { Dispatcher, EnvironmentManager, SandboxPool } from '../../execution-env/index.ts'
+import type { RouterConfig } from '../config/index.ts'
+import { LocalEngine } from '../engine-access.ts'
+import { ManagedPlugins } from '../plugins/managed-plugins.ts'
+import { EngineLoop } from './engine-loop.ts'
+import { HandedVerifier } from './judge.ts'
+import { type OpenPort, openPort } from './ports.ts'
+import { Punt } from './punt.ts'
+
+/** Packets that the router holds: two full default queues on each of four ports. */
+const SLAB_PACKETS = 16_384
+/** Headroom for nested headers and a VLAN tag beside the largest packet. */
+const SLAB_SPARE_BYTES = 256
+const STANDARD_MTU = 1_500
+const DRAIN_INTERVAL_MS = 5
+
+export class EngineFacilities {
+  readonly verifier = new HandedVerifier()
+  readonly sandboxes = new SandboxPool({ blocking: false })
+  readonly engine: LocalEngine
+  readonly plugins: ManagedPlugins
+  readonly #engine: Engine
+  readonly #manager: EnvironmentManager
+  readonly #waiter = new Waiter()
+  readonly #loop: EngineLoop
+  readonly #ports: OpenPort[]
+  readonly #punt: Punt | undefined
+  readonly #descriptors: number[] = []
+
+  /**
+   * Opens the ports of a configuration and begins to turn.
+   * @param seed 32-bit secret
+   * @param onFault told of what ended the loop
+   * @throws LinuxError, EngineError; nothing stays open
+   */
+  constructor(config: RouterConfig, seed: number, onFault: (error: unknown) => void) {
+    const clock = (): Nanoseconds => performance.now() * MILLISECOND
+    const calendar = () => Date.now()
+    const random = Random.fromSeed(seed)
+    this.#ports = []
+    try {
+      for (const spec of config.ports) this.#ports.push(openPort(spec, random.fork('links')))
+      this.#engine = engineOn(config, this.#ports, seed)
+      this.#punt = config.punt === undefined ? undefined : new Punt(this.#engine, config.punt)
+    } catch (error) {
+      for (const each of this.#ports) each.close()
+      this.#waiter.close()
+      throw error
+    }
+    const engine = this.#engine
+    const dispatcher = new Dispatcher({ engine, calendar, awaitsDescriptors: true })
+    const { verifier, sandboxes } = this
+    const manager = new EnvironmentManager({
+      dispatcher,
+      verifier,
+      sandboxes,
+      random: random.fork('plugins'),
+    })
+    this.#manager = manager
+    const host = {
+      poll: (now: Nanoseconds) => manager.poll(now),
+      pollAt: (now: Nanoseconds) => (sandboxes.isSending ? now : manager.pollAt(now)),
+    }
+    this.#loop = new EngineLoop({
+      workers: this.#punt === undefined ? [engine, host] : [this.#punt, engine, host],
+      waiting: this.#waiter,
+      descriptors: () => this.#waitedFor(),
+      clock,
+      onFault,
+    })
+    const wake = () => this.#loop.wake()
+    const { fallback } = config
+    this.engine = new LocalEngine(engine, clock, () => this.#changed())
+    this.plugins = new ManagedPlugins({
+      manager,
+      dispatcher,
+      sandboxes,
+      fallback: () => fallback,
+      now: clock,
+      wake,
+    })
+    this.#loop.start()
+  }
+
+  /** Lets what waits leave for a bounded time, then gives up everything. */
+  async close(drainMs: number): Promise<void> {
+    const until = performance.now() + drainMs
+    while (this.#engine.balance().queued > 0 && performance.now() < until)
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_INTERVAL_MS))
+    this.#loop.stop()
+    this.#manager.close()
+    this.#punt?.close()
+    this.#engine.close(performance.now() * MILLISECOND)
+    for (const each of this.#ports) each.close()
+    await this.sandboxes.close()
+    this.#waiter.close()
+  }
+
+  #changed(): void {
+    this.#punt?.sync()
+    this.#loop.wake()
+  }
+
+  #waitedFor(): readonly number[] {
+    const descriptors = this.#descriptors
+    descriptors.length = 0
+    for (const each of this.#ports) descriptors.push(each.descriptor)
+    if (this.#punt !== undefined) descriptors.push(this.#punt.descriptor)
+    this.sandboxes.addDescriptors(descriptors)
+    return descriptors
+  }
+}
+
+function engineOn({ ports }: RouterConfig, open: readonly OpenPort[], seed: number): Engine {
+  const largest = Math.max(STANDARD_MTU, ...open.map(({ driver }) => driver.capabilities.maxFrameBytes))
+  const stride = Math.ceil((largest + SLAB_SPARE_BYTES) / 64) * 64
+  const engine = new Engine({ seed, slab: { capacity: SLAB_PACKETS, stride } })
+  for (const [index, { name, mtu }] of ports.entries())
+    engine.addPort({ name, driver: open[index]!.driver, ...(mtu === undefined ? {} : { mtu }) })
+  return engine
+}

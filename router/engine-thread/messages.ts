@@ -1,0 +1,58 @@
+/**
+ * What the main thread and the engine's thread say to each other. The one idea: one call at a time named by its
+ * facility and method, one answer each, and now and then a picture of what has changed; all of it plain data.
+ */
+import type { AuthenticBundle } from '../../execution-env/index.ts'
+import type { ControlErrorCode, ControlProblem } from '../control/errors.ts'
+import type { EngineAccess } from '../engine-access.ts'
+import type { PluginHost, PluginLogLine, PluginReport, SandboxReport } from '../plugins/plugin-host.ts'
+
+/** What is called: everything of these that answers with a promise. */
+export interface Facilities {
+  readonly engine: EngineAccess
+  readonly plugins: Pick<PluginHost, 'dryRun' | 'load' | 'upgrade' | 'rollback' | 'unload' | 'call' | 'ask'>
+}
+
+/** What the engine's thread is made of. */
+export interface EngineThreadOptions {
+  /** 32-bit secret of the hash functions. */
+  readonly seed: number
+}
+
+export interface Call {
+  readonly call: number
+  readonly facility: keyof Facilities
+  readonly method: string
+  readonly parameters: readonly unknown[]
+  /** The bundle among the parameters, judged and vetted. */
+  readonly judged?: AuthenticBundle
+}
+
+export type Request = Call | { readonly close: true; readonly drainMs: number }
+
+/** A refusal on its way. */
+export interface SentError {
+  readonly code: ControlErrorCode
+  readonly message: string
+  readonly place: string
+  readonly cause: string | undefined
+  readonly problems: readonly ControlProblem[]
+}
+
+export type Reply = { readonly reply: number } & ({ readonly value: unknown } | { readonly error: SentError })
+
+/** New lines of one instance's log; `kept` is how many there are in all. */
+export interface LogNews {
+  readonly id: string
+  readonly lines: readonly PluginLogLine[]
+  readonly kept: number
+}
+
+/** What the main thread shows without asking. */
+export interface Picture {
+  readonly plugins: readonly PluginReport[]
+  readonly sandboxes: readonly SandboxReport[]
+  readonly logs: readonly LogNews[]
+}
+
+export type Message = Reply | { readonly picture: Picture } | { readonly closed: true }

@@ -1,0 +1,48 @@
+/** The ports of a configuration as drivers: the machine's devices, behind a faulty link where one is asked for. */
+import { FaultInjector, Impairment, type PortDriver, type Random } from '../../engine/index.ts'
+import { AfPacketPort, TapPort } from '../../engine/ports/linux/index.ts'
+import type { PortSpec } from '../config/index.ts'
+import { claimDevice } from './device-claim.ts'
+
+/** A driver and what becomes readable when it has something. */
+export interface OpenPort {
+  readonly driver: PortDriver
+  readonly descriptor: number
+  /** Gives the device back. Idempotent. */
+  close(): void
+}
+
+/** @throws LinuxError when the device is not there, or this process may not have it; EngineError `invalid` */
+export function openPort(spec: PortSpec, random: Random): OpenPort {
+  const { name, device } = spec
+  if (spec.driver === 'tap') return opened(TapPort.open({ name, device }), spec, random, () => {})
+  const giveBack = claimDevice(device)
+  try {
+    return opened(AfPacketPort.open({ name, device }), spec, random, giveBack)
+  } catch (error) {
+    giveBack()
+    throw error
+  }
+}
+
+function opened(
+  inner: AfPacketPort | TapPort,
+  { name, impairment }: PortSpec,
+  random: Random,
+  giveBack: () => void,
+): OpenPort {
+  const { descriptor } = inner
+  const close = () => {
+    inner.close()
+    giveBack()
+  }
+  if (impairment === undefined) return { driver: inner, descriptor, close }
+  try {
+    const path = (direction: string) => new Impairment(impairment, random.fork(`${name} ${direction}`))
+    const driver = new FaultInjector(inner, { transmit: path('transmit'), receive: path('receive') })
+    return { driver, descriptor, close }
+  } catch (error) {
+    inner.close()
+    throw error
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * A router on real ports, from its configuration file to its end. The one idea: the same Router as in a laboratory,
+ * with its engine in a thread of its own; here is decided in which order things come and, in reverse, go.
+ */
+import { dirname, resolve } from 'node:path'
+import { DocumentError, readDocumentFile } from '../document/index.ts'
+import { parseRouterConfig, type RouterConfig } from './config/index.ts'
+import type { ConfigurationText } from './configurator.ts'
+import { makeRouterFolder } from './control/runtime-folder.ts'
+import { ControlServer } from './control-server/server.ts'
+import { EngineThread } from './engine-thread/engine-thread.ts'
+import { trustVerifier } from './plugins/managed-plugins.ts'
+import { Router } from './router.ts'
+import { AuditLog } from './state/audit-log.ts'
+import { Registry } from './state/registry.ts'
+import { defaultStateFolder, makeStateFolder } from './state-folder.ts'
+import { Trust } from './trust.ts'
+
+export interface RouterProcessOptions {
+  /** Path of the configuration. */
+  readonly file: string
+  /** Of this software. */
+  readonly version: string
+  /** In place of the configuration's state folder; a router whose file is broken comes up from it as it was. */
+  readonly state?: string | undefined
+}
+
+/** How long packets that wait may take to leave when the router ends. */
+const DRAIN_MS = 1_000
+
+export class RouterProcess {
+  readonly router: Router
+  /** Folder of its control sockets. */
+  readonly folder: string
+  /** Rejects when the engine ends without having been asked to; never resolves. */
+  readonly fault: Promise<never>
+  readonly #server: ControlServer
+  readonly #thread: EngineThread
+
+  private constructor(router: Router, folder: string, server: ControlServer, thread: EngineThread) {
+    this.router = router
+    this.folder = folder
+    this.#server = server
+    this.#thread = thread
+    this.fault = thread.fault
+  }
+
+  /**
+   * Comes up: state, engine, ports, configuration, plugins, and only then its operators.
+   * @throws DocumentError, ControlError, StateError, CertificateError; everything is given up then
+   */
+  static async start(options: RouterProcessOptions): Promise<RouterProcess> {
+    const source = () => readConfiguration(options.file)
+    const config = configurationOf(source, options.state)
+    const state = makeStateFolder(options.state ?? config.state ?? defaultStateFolder(config.name))
+    const folder = makeRouterFolder(config.name)
+    const trust = new Trust()
+    const thread = new EngineThread(trustVerifier(trust, Date.now))
+    const { engine, plugins } = thread
+    const router = new Router({
+      name: config.name,
+      version: options.version,
+      engine,
+      plugins,
+      registry: Registry.open(state),
+      audit: new AuditLog(state),
+      trust,
+      source,
+      clock: Date.now,
+    })
+    try {
+      await router.start()
+      const { local, remote } = config
+      const server = await ControlServer.open({ router, folder, local, remote })
+      return new RouterProcess(router, folder, server, thread)
+    } catch (error) {
+      await thread.close(0)
+      throw error
+    }
+  }
+
+  /** Ends in order: lets nobody in, lets what waits leave, gives up everything. */
+  async close(): Promise<void> {
+    await this.#server.close()
+    await this.router.close()
+    await this.#thread.close(DRAIN_MS)
+  }
+}
+
+function readConfiguration(file: string): ConfigurationText {
+  return { file, folder: dirname(resolve(file)), text: readDocumentFile(file, 'a router configuration') }
+}
+
+/** What the file says, or, where it is broken and somebody says where its state lies, what it said last. */
+function configurationOf(source: () => ConfigurationText, state: string | undefined): RouterConfig {
+  try {
+    const { text, file, folder } = source()
+    return parseRouterConfig(text, file, folder)
+  } catch (error) {
+    const last = state === undefined ? undefined : Registry.open(state).readConfiguration()
+    if (!(error instanceof DocumentError) || last === undefined) throw error
+    return parseRouterConfig(last.text, last.file, last.folder)
+  }
+}

@@ -1,0 +1,153 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect } from 'chai'
+import { afterEach, before, describe, it } from 'mocha'
+import { requireRoot } from '../support/linux.ts'
+import { requireTool, runTool } from '../support/oracle.ts'
+import { RealRouter } from '../support/real-router.ts'
+
+/** `pronto router run` on devices of a namespace, with the machine's own ping, curl and kernel around it. */
+describe('a router on real ports', function () {
+  this.timeout(60_000)
+  const made: RealRouter[] = []
+
+  before(function () {
+    requireRoot(this)
+    requireTool(this, 'ping', ['-V'])
+    requireTool(this, 'curl')
+    requireTool(this, 'ethtool')
+  })
+
+  afterEach(async () => {
+    for (const each of made.splice(0)) await each.remove()
+  })
+
+  const make = (more: Readonly<Record<string, unknown>> = {}) => {
+    const router = new RealRouter(more)
+    made.push(router)
+    return router
+  }
+
+  const ping = (router: RealRouter, address: string) => router.client.run(`ping -c 5 -i 0.1 -W 2 ${address}`)
+
+  const counters = (router: RealRouter) => {
+    const rows = JSON.parse(router.pronto('stats', '--json')).counters as { name: string; value: number }[]
+    return Object.fromEntries(rows.map(({ name, value }) => [name, value]))
+  }
+
+  it('answers ping itself and forwards between its ports', async () => {
+    const router = make()
+    await router.start()
+    expect(ping(router, '10.0.1.1')).to.contain(' 5 received')
+    expect(ping(router, '10.0.2.2')).to.contain(' 5 received')
+    const { in: taken, originated = 0, out, delivered = 0, ...rest } = counters(router)
+    const dropped = Object.entries(rest).filter(([name]) => name.startsWith('dropped'))
+    const lost = dropped.reduce((sum, [, value]) => sum + value, 0)
+    expect(taken! + originated).to.equal(out! + delivered + lost)
+  })
+
+  it('tells about a hop limit as traceroute expects, and about ports that nobody serves', async () => {
+    const router = make()
+    await router.start()
+    expect(() => router.client.run('ping -c 1 -W 2 -t 1 10.0.2.2')).to.throw('ended with 1')
+    const { code } = await curl(router, 'http://10.0.1.1:81/')
+    expect(code).to.equal(7)
+  })
+
+  it('ends in order on SIGTERM, and gives its devices back', async () => {
+    const router = make()
+    await router.start()
+    expect(router.router.run('tc filter show dev eth0 ingress')).to.contain('pronto_claim')
+    const { code, signal, output } = await router.end()
+    expect([code, signal]).to.deep.equal([0, null])
+    expect(output).to.contain('has ended')
+    expect(router.router.run('tc qdisc show dev eth0')).to.not.contain('clsact')
+  })
+
+  it('cleans up at its next start what a killed one has left', async () => {
+    const router = make()
+    await router.start()
+    await router.end('SIGKILL')
+    await router.start()
+    expect(ping(router, '10.0.2.2')).to.contain(' 5 received')
+    await router.end()
+    expect(router.router.run('tc qdisc show dev eth0')).to.not.contain('clsact')
+  })
+
+  it('says which device is missing, and takes none then', async () => {
+    const router = make({ ports: { eth1: { device: 'nosuch0' } } })
+    const refused = await router.start().catch((error: Error) => error)
+    expect(refused).to.be.instanceOf(Error)
+    expect(String(refused)).to.contain('nosuch0')
+    expect(router.router.run('tc qdisc show dev eth0')).to.not.contain('clsact')
+  })
+
+  it('hands its own addresses to the programs of its machine, and theirs to the network', async () => {
+    const router = make({ punt: 'punt0' })
+    await router.start()
+    const program = `require('node:http').createServer((_, r) => r.end('from the router itself')).listen(8123, '10.0.1.1')`
+    const inside = ['netns', 'exec', router.router.name, process.execPath, '-e', program]
+    const server = spawn('ip', inside, { stdio: 'ignore' })
+    try {
+      let answer = { code: -1 as number | null, body: '' }
+      for (let tries = 0; tries < 50 && answer.code !== 0; tries++) {
+        await sleep(100)
+        answer = await curl(router, 'http://10.0.1.1:8123/')
+      }
+      expect(answer).to.deep.equal({ code: 0, body: 'from the router itself' })
+      expect(router.router.run('ping -c 3 -i 0.1 -W 2 10.0.2.2')).to.contain(' 3 received')
+    } finally {
+      server.kill()
+      await once(server, 'exit')
+    }
+  })
+
+  it('goes on after a cable was pulled and plugged in again', async () => {
+    const router = make()
+    await router.start()
+    expect(ping(router, '10.0.2.2')).to.contain(' 5 received')
+    router.server.run('ip link set eth0 down')
+    expect(() => router.client.run('ping -c 1 -W 1 10.0.2.2')).to.throw()
+    router.server.run('ip link set eth0 up')
+    router.server.run('ip route add default via 10.0.2.1')
+    let last = ''
+    for (let tries = 0; tries < 50 && !last.includes(' 1 received'); tries++) {
+      // The router looks at its links a few times a second.
+      await sleep(200)
+      try {
+        last = router.client.run('ping -c 1 -W 1 10.0.2.2')
+      } catch (error) {
+        last = String(error)
+      }
+    }
+    expect(last).to.contain(' 1 received')
+  })
+
+  it('captures a port into a file that others can read', async function () {
+    requireTool(this, 'tshark')
+    const router = make()
+    await router.start()
+    const file = join(router.folder, 'eth0.pcapng')
+    const noise = spawn('ip', ['netns', 'exec', router.client.name, 'ping', '-i', '0.05', '10.0.1.1'], {
+      stdio: 'ignore',
+    })
+    try {
+      router.pronto('capture', 'eth0', file, '--duration', '1s')
+    } finally {
+      noise.kill('SIGKILL')
+      await once(noise, 'exit')
+    }
+    const lines = runTool('tshark', ['-r', file, '-Y', 'icmp.type==0 && !_ws.malformed'])
+    expect(lines.trim().split('\n').length).to.be.above(3)
+  })
+})
+
+async function curl(router: RealRouter, url: string): Promise<{ code: number | null; body: string }> {
+  const child = spawn('ip', ['netns', 'exec', router.client.name, 'curl', '-s', '-m', '5', url])
+  let body = ''
+  child.stdout.on('data', (part) => (body += part))
+  const [code] = (await once(child, 'close')) as [number | null]
+  return { code, body }
+}
