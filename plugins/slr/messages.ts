@@ -81,7 +81,7 @@ export function refusalOf(from: Sender, subject: string): string | undefined {
   return `${from.kind} ${from.name} cannot speak for ${subject}`
 }
 
-/** Only operators order. */
+/** Hosts give no orders; a plugin does where its capabilities let it send them. */
 export function orderRefusalOf(from: Sender): string | undefined {
-  return from.kind === 'operator' ? undefined : `${from.kind} ${from.name} is no operator`
+  return from.kind === 'neighbour' ? `${from.kind} ${from.name} may give no orders` : undefined
 }

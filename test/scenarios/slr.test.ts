@@ -148,6 +148,24 @@ describe('service level routing at a site', () => {
       expect(report.routers['r1']!.packets.dropped).to.deep.equal({})
     }).timeout(60_000)
 
+    it('drains a server without a failed connection (R-SLR-11, R-SLR-13)', async () => {
+      const clients = `[ { protocol: http, to: "198.18.0.80:80", rate: 100/s, count: 500 },
+        { protocol: tcp, to: "198.18.0.80:7000", count: 3, concurrency: 3, bytes: 20M, timeout: 60s } ]`
+      const drain = (at: string, what: string) =>
+        `{ at: ${at}, load: { router: r1, id: drain-${at}, plugin: ./test/fixtures/plugins/drain, config: ${what} } }`
+      const events = `[ ${drain('1s', '{ address: 10.0.2.2 }')}, ${drain('3s', '{ address: 10.0.3.2, state: maintenance }')} ]`
+      for (const policy of ['least-load', 'maglev']) {
+        const slr = config(`, policy: ${policy}`)
+        const report = await backend.run(siteLab({ clients, config: slr, events }))
+        const [pages, streams] = report.clients['c1']!
+        expect(pages, policy).to.deep.include({ completed: 500, failed: 0, corrupted: 0 })
+        expect(pages!.servers['s1'], 'a third of the first second').to.be.within(20, 48)
+        expect(pages!.servers['s2'], 'and half of the next two').to.be.within(105, 165)
+        expect(streams, policy).to.include({ completed: 3, failed: 0, corrupted: 0 })
+        expect(report.routers['r1']!.packets.dropped).to.deep.equal({})
+      }
+    }).timeout(60_000)
+
     it('lets answers take another way, and shows a client its virtual host only (R-SLR-05, R-SLR-06)', async function () {
       requireTool(this, 'tshark')
       const { report, captures } = await backend.runWithCaptures(labWithPlugins(TWO_WAYS))
