@@ -184,6 +184,11 @@ export class Dispatcher {
     else this.#bus.deliver(tenant, topic, body, from, done, now)
   }
 
+  /** Tells a neighbour's message to every plugin that listens to its topic; each one's limits bound what it hears. */
+  tell(topic: string, body: JsonValue, from: Sender, now: number): void {
+    this.#bus.tell(topic, body, from, now)
+  }
+
   /** Asks a plugin a query that it answers. */
   ask(id: string, name: string, argument: JsonValue, done: (result: CallResult) => void): void {
     const tenant = this.tenants.get(id)

@@ -36,6 +36,12 @@ export class MessageBus {
         this.deliver(each, topic, body, sender, undefined, now)
   }
 
+  /** Delivers a message from outside to every plugin that listens to its topic, as far as its limits allow. */
+  tell(topic: string, body: JsonValue, from: Sender, now: number): void {
+    for (const each of this.#tenants)
+      if (each.program?.listensTo(topic) !== undefined) this.deliver(each, topic, body, from, undefined, now)
+  }
+
   /** Delivers a message to one plugin. An operator's is not limited in rate: it is waited for. */
   deliver(
     to: Tenant,

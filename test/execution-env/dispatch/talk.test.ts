@@ -57,6 +57,40 @@ describe('Dispatcher', () => {
       expect(call('nobody', 'x', {})).to.include({ ok: false, code: 'unknown' })
     })
 
+    it('tells what a neighbour says to all that listen, may listen and want such a body', () => {
+      const schema = `{ type: 'object', required: ['load'], properties: { load: { type: 'number', maximum: 1 } } }`
+      load('a', `router.messages.on('host/*', (body, from, topic) => router.log.info(topic, body, from))`)
+      load('b', `router.messages.on('host/state', () => router.log.info('heard'), ${schema})`)
+      load('c', `router.messages.on('other', () => router.log.info('other'))`)
+      const refused = rig.load(
+        {
+          setup: `router.messages.on('host/state', () => 0)`,
+          capabilities: { messages: { on: ['site/*'] } },
+        },
+        { id: 'd' },
+      )
+      expect(refused).to.include({ ok: false })
+      const from = { kind: 'neighbour', name: '10.0.2.2' } as const
+      rig.dispatcher.tell('host/state', { load: 7 }, from, rig.now)
+      rig.dispatcher.tell('host/state', { load: 0.5 }, from, rig.now)
+      rig.advance(50 * MS)
+      expect(rig.log('a')).to.deep.equal([
+        'host/state {"load":7} {"kind":"neighbour","name":"10.0.2.2"}',
+        'host/state {"load":0.5} {"kind":"neighbour","name":"10.0.2.2"}',
+      ])
+      expect(rig.log('b')).to.deep.equal(['heard'])
+      expect(rig.log('c')).to.deep.equal([])
+      expect(rig.report('b').counters).to.include({ messagesIn: 1, messagesDropped: 1 })
+    })
+
+    it('bounds what neighbours make a plugin hear', () => {
+      load('a', `router.messages.on('host/state', () => 0)`, { limits: { messagesPerSecond: 10 } })
+      for (let i = 0; i < 10_000; i++)
+        rig.dispatcher.tell('host/state', i, { kind: 'neighbour', name: '10.0.2.2' }, rig.now)
+      rig.advance(50 * MS)
+      expect(rig.report('a').counters).to.include({ messagesIn: 10, messagesDropped: 9_990 })
+    })
+
     it('refuses a schema that could take for ever', () => {
       const outcome = rig.load({
         setup: `router.messages.on('x', () => 1, { type: 'string', pattern: '(a+)+$' })`,
