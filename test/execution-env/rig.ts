@@ -56,7 +56,8 @@ export function bundle(spec: TestBundle): Uint8Array {
   return Buffer.from(JSON.stringify(spec))
 }
 
-class TestVerifier implements BundleVerifier {
+/** Believes whatever is written in a bundle for tests. */
+export class TestVerifier implements BundleVerifier {
   verify(bytes: Uint8Array): AuthenticBundle {
     const spec = JSON.parse(Buffer.from(bytes).toString()) as TestBundle
     const {
@@ -89,11 +90,11 @@ class TestVerifier implements BundleVerifier {
 }
 
 class OneSandbox implements Sandboxes {
-  readonly #make: () => Sandbox
+  readonly #make: (signer: string) => Sandbox
   readonly bySigner = new Map<string, Sandbox>()
   readonly listeners = new Set<(event: SandboxEvent) => void>()
 
-  constructor(make: () => Sandbox) {
+  constructor(make: (signer: string) => Sandbox) {
     this.#make = make
   }
 
@@ -104,13 +105,14 @@ class OneSandbox implements Sandboxes {
   sandboxFor(signer: string, _trusted: boolean, onEvent: (event: SandboxEvent) => void): Sandbox {
     this.listeners.add(onEvent)
     let sandbox = this.bySigner.get(signer)
-    if (sandbox === undefined) this.bySigner.set(signer, (sandbox = this.#make()))
+    if (sandbox === undefined) this.bySigner.set(signer, (sandbox = this.#make(signer)))
     return sandbox
   }
 }
 
 export interface RigOptions {
-  readonly sandbox?: (onEvent: (event: SandboxEvent) => void) => Sandbox
+  readonly sandbox?: (onEvent: (event: SandboxEvent) => void, signer: string) => Sandbox
+  readonly verifier?: BundleVerifier
   readonly timing?: Timing
   readonly seed?: number
 }
@@ -123,6 +125,7 @@ export class Rig {
 
   constructor(options: RigOptions = {}) {
     const { sandbox = () => new InProcessSandbox(), timing = MODELLED, seed = 1 } = options
+    const { verifier = new TestVerifier() } = options
     this.router = new TestRouter(
       [
         { name: 'in', address: '10.0.1.1/24' },
@@ -135,14 +138,14 @@ export class Rig {
       timing,
       calendar: (now) => 1.7e12 + Math.floor(now / 1e6),
     })
-    this.sandboxes = new OneSandbox(() =>
+    this.sandboxes = new OneSandbox((signer) =>
       sandbox((event) => {
         for (const each of this.sandboxes.listeners) each(event)
-      }),
+      }, signer),
     )
     this.manager = new EnvironmentManager({
       dispatcher: this.dispatcher,
-      verifier: new TestVerifier(),
+      verifier,
       sandboxes: this.sandboxes,
       random: Random.fromSeed(seed),
     })
