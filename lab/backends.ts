@@ -4,7 +4,7 @@ import { type Backend, type BackendName, type BackendRegistry, BackendUnavailabl
 /** How each backend is loaded; a text says why there is none. */
 const LOADERS: Readonly<Record<BackendName, (() => Promise<Backend>) | string>> = {
   sim: async () => (await import('./sim/backend.ts')).simBackend,
-  netns: 'this version does not contain it',
+  netns: async () => (await import('./netns/backend.ts')).netnsBackend,
 }
 
 /** The registry of the `pronto` command. */

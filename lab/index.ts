@@ -18,6 +18,7 @@ export { completeReport, type Expectation, isSuccess, judge, parseExpectation } 
 export { FEATURES, type Feature, type FeatureUse, featuresOf } from './features.ts'
 export * from './file/index.ts'
 export { drawGraph, GRAPH_FORMATS, type GraphFormat } from './graph.ts'
+export { LabFailure } from './lab-failure.ts'
 export { LabPluginError } from './lab-plugin-error.ts'
 export * from './report.ts'
 export { keepLabUp, type RunRequest, runLab } from './run.ts'

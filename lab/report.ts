@@ -22,6 +22,8 @@ export interface ClientReport {
   readonly servers: Readonly<Record<string, number>>
   /** Requests whose answer was not what was sent. */
   readonly corrupted: number
+  /** The program that made the requests, where they are made by real ones. */
+  readonly tool?: string
 }
 
 /** Where a router's packets went. */

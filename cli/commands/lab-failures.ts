@@ -4,7 +4,8 @@
  * mend, so they are told in words and never as a fault of this program.
  */
 import { EngineError } from '../../engine/index.ts'
-import { LabPluginError } from '../../lab/index.ts'
+import { LinuxError } from '../../engine/ports/linux/index.ts'
+import { LabFailure, LabPluginError } from '../../lab/index.ts'
 import { CommandError } from '../command.ts'
 import { tellingRefusals } from './refusals.ts'
 import { asCommandError } from './router-options.ts'
@@ -14,7 +15,12 @@ export async function tellingLabFailures<Result>(work: () => Promise<Result>): P
   try {
     return await tellingRefusals(work)
   } catch (error) {
-    if (error instanceof EngineError || error instanceof LabPluginError)
+    if (
+      error instanceof EngineError ||
+      error instanceof LabPluginError ||
+      error instanceof LabFailure ||
+      error instanceof LinuxError
+    )
       throw new CommandError(error.code, error.message)
     throw asCommandError(error)
   }

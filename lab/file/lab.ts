@@ -3,7 +3,7 @@
  * times in nanoseconds, rates in bits a second, sizes in bytes, shares 0..1. Plain data, deeply readonly.
  */
 import type { Change, Nanoseconds } from '../../engine/index.ts'
-import type { Interface, RouterRoute } from '../../router/policy/index.ts'
+import type { Interface, RawPolicy, RouterRoute } from '../../router/policy/index.ts'
 import type { Expectation } from '../expectation.ts'
 
 export type { Interface, InterfaceAddress, RouterRoute } from '../../router/policy/index.ts'
@@ -95,6 +95,8 @@ export interface RouterNode {
   readonly routes: readonly RouterRoute[]
   /** The static policy, in an order that can be committed as one transaction; empty without a policy. */
   readonly policy: readonly Change[]
+  /** The policy in the words of the file, which are those of a router's configuration; undefined without one. */
+  readonly policySource: RawPolicy | undefined
   readonly plugins: readonly PluginSpec[]
 }
 

@@ -76,6 +76,7 @@ function resolveRouter(
     interfaces,
     routes,
     policy: raw.policy === undefined ? [] : resolvePolicy(raw.policy, [...path, 'policy'], view, resolver),
+    policySource: raw.policy,
     plugins: resolvePlugins(raw.plugins ?? [], [...path, 'plugins'], surroundings, resolver),
   }
 }
