@@ -116,17 +116,21 @@ export class EnvironmentManager {
 
   /**
    * Brings another version of an instance, with its state; where nothing serves, it is simply started.
+   * @param options `occasion` as for `install`: `again` for a version that was accepted before
    * @throws EnvironmentError, and what the verifier and the vetting throw
    */
   upgrade(
     id: string,
     bytes: Uint8Array,
-    options: InstallOptions & { readonly state?: 'move' | 'discard' },
+    options: InstallOptions & {
+      readonly state?: 'move' | 'discard'
+      readonly occasion?: 'first' | 'again'
+    },
     now: number,
     done: Done,
   ): void {
     const environment = this.#get(id)
-    const bundle = this.#options.verifier.verify(bytes, 'first')
+    const bundle = this.#options.verifier.verify(bytes, options.occasion ?? 'first')
     const { name } = environment.installation.bundle.manifest
     if (bundle.manifest.name !== name)
       throw new EnvironmentError('invalid', `${id} is ${name}, this is ${bundle.manifest.name}`)

@@ -13,9 +13,10 @@ import { ControlError } from '../control/errors.ts'
 import type { EngineAccess } from '../engine-access.ts'
 import type { DryRun, PluginHost, PluginReport, PluginSettings } from '../plugins/plugin-host.ts'
 import type { CapturePart } from '../port-captures.ts'
+import type { SignalingDatagram } from '../signaling/index.ts'
 import { receiveError } from './errors.ts'
 import { judgeBundle } from './judge.ts'
-import type { EngineThreadOptions, Facilities, Message } from './messages.ts'
+import type { EngineThreadOptions, Facilities, Message, Signals } from './messages.ts'
 import { PictureFrame } from './pictures.ts'
 
 interface Pending {
@@ -31,6 +32,8 @@ export class EngineThread {
   readonly plugins: PluginHost
   /** Rejects when the thread ends without having been asked to; never resolves. */
   readonly fault: Promise<never>
+  /** Hears datagrams of hosts; each must be answered by `signal`. */
+  onSignal: ((datagram: SignalingDatagram) => void) | undefined = undefined
   readonly #worker: Worker
   readonly #pending = new Map<number, Pending>()
   readonly #frame = new PictureFrame()
@@ -61,6 +64,11 @@ export class EngineThread {
     const timer = setTimeout(() => void this.#worker.terminate(), drainMs + CLOSE_MS)
     await this.#exited
     clearTimeout(timer)
+  }
+
+  /** Passes on what came of datagrams of hosts. */
+  signal(signals: Signals): void {
+    if (!this.#closing) this.#worker.postMessage({ signals })
   }
 
   #engineAccess(): EngineAccess {
@@ -94,8 +102,12 @@ export class EngineThread {
           [none, id, settings, occasion],
           judge(bundle, occasion === 'load' ? 'first' : 'again'),
         ),
-      upgrade: async (id, bundle, settings, state) =>
-        call<PluginReport>('upgrade', [id, none, settings, state], judge(bundle, 'first')),
+      upgrade: async (id, bundle, settings, state, occasion = 'load') =>
+        call<PluginReport>(
+          'upgrade',
+          [id, none, settings, state, occasion],
+          judge(bundle, occasion === 'load' ? 'first' : 'again'),
+        ),
       rollback: (id) => call<PluginReport>('rollback', [id]),
       unload: (id, flows) => call<void>('unload', [id, flows]),
       call: (id, topic, body, operator) => call<JsonValue>('call', [id, topic, body, operator]),
@@ -122,6 +134,7 @@ export class EngineThread {
 
   #take(message: Message): void {
     if ('picture' in message) return this.#frame.hang(message.picture)
+    if ('signal' in message) return this.onSignal?.(message.signal)
     if ('closed' in message) return
     const pending = this.#pending.get(message.reply)
     this.#pending.delete(message.reply)

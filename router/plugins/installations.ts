@@ -150,17 +150,28 @@ export class Installations {
     return [...installed, ...draining]
   }
 
-  /** To another version that this router has had: as the host remembers it, else from the registry. */
+  /**
+   * To another version that this router has had: as the host remembers it, else from the registry. What was accepted
+   * once is judged as after a restart: that a certificate has run out since does not keep it out.
+   */
   async #goBack(id: string, version: InstalledVersion): Promise<PluginReport> {
     const leaving = this.#registry.get(id)?.file
     const bundle = this.#registry.readBundle(version.file)
     const settings = settingsOf(version)
     let report: PluginReport
-    if (!this.#isRunning(id)) report = await this.#host.load(bundle, id, settings, 'load')
+    if (!this.#isRunning(id)) report = await this.#loadAgain(id, bundle, settings)
     else if (this.#behind.get(id) === version.file) report = await this.#host.rollback(id)
-    else report = await this.#host.upgrade(id, bundle, settings, 'move')
+    else report = await this.#host.upgrade(id, bundle, settings, 'move', 'restore')
     this.#follow(id, report, leaving)
     return report
+  }
+
+  /** What is restored stays when it does not start; what is gone back to does not. */
+  async #loadAgain(id: string, bundle: Uint8Array, settings: PluginSettings): Promise<PluginReport> {
+    const report = await this.#host.load(bundle, id, settings, 'restore')
+    if (report.state === 'running') return report
+    await this.#host.unload(id, 'purge')
+    throw new ControlError('failed', `${id} ${report.version} does not start: ${report.lastFailure}`)
   }
 
   #isRunning(id: string): boolean {

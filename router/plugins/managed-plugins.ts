@@ -83,8 +83,10 @@ export class ManagedPlugins implements PluginHost {
     bundle: Uint8Array,
     settings: PluginSettings,
     state: 'move' | 'discard',
+    occasion: 'load' | 'restore' = 'load',
   ): Promise<PluginReport> {
-    const options = { ...this.#installOptions(id, settings), state }
+    const judged = occasion === 'load' ? ('first' as const) : ('again' as const)
+    const options = { ...this.#installOptions(id, settings), state, occasion: judged }
     await this.#outcome<undefined>((manager, now, done) => manager.upgrade(id, bundle, options, now, done))
     return this.#report(id)
   }

@@ -97,12 +97,16 @@ export interface PluginHost {
     settings: PluginSettings,
     occasion: 'load' | 'restore',
   ): Promise<PluginReport>
-  /** Brings another version with its state; when refused, what served serves on. */
+  /**
+   * Brings another version with its state; when refused, what served serves on.
+   * @param occasion `restore` for a version that this router had accepted before. Default `load`
+   */
   upgrade(
     id: string,
     bundle: Uint8Array,
     settings: PluginSettings,
     state: 'move' | 'discard',
+    occasion?: 'load' | 'restore',
   ): Promise<PluginReport>
   /** Goes back to `previous` of the report; only where there is one. */
   rollback(id: string): Promise<PluginReport>

@@ -217,7 +217,7 @@ export function moduleOf({ at = 'decide', code }: Attack): string {
   return `module.exports = { setup(router, config) {
     ${inside('setup')}
     const tunnel = router.tunnels.open({ to: '10.0.2.9' })
-    router.flows.claim({ to: '${ATTACKED_SERVICE}' }, (flow) => { ${inside('decide')}; return { tunnel } })
+    router.flows.claim({ to: '${ATTACKED_SERVICE}' }, (flow) => { ${inside('decide')}; return { tunnel } }, { wait: '10s' })
     router.messages.on('attack', () => { ${inside('message')} })
     router.query.answer('attack', () => { ${inside('query')}; return 1 })
     ${at === 'timer' ? `router.timers.every('10ms', () => { ${code} })` : ''}

@@ -84,8 +84,9 @@ export class DoubleHost implements PluginHost {
     bytes: Uint8Array,
     settings: PluginSettings,
     state: 'move' | 'discard',
+    occasion: 'load' | 'restore' = 'load',
   ): Promise<PluginReport> {
-    const running = await this.#judge(bytes, settings, 'load')
+    const running = await this.#judge(bytes, settings, occasion)
     this.calls.push(`upgrade ${id} ${running.version} ${state}`)
     const instance = this.#get(id)
     instance.previous = instance.running

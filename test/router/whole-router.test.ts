@@ -130,6 +130,32 @@ describe('a whole router (R-PR-01, R-PR-02)', () => {
       expect(await router.flow(2)).to.equal('10.0.2.2')
     })
 
+    it('goes back to a version that was accepted before, though its signer has run out, but not if revoked', async () => {
+      const router = await new WholeRouter().start()
+      await load(router.client, ONE)
+      await router.client.call('upgrade', { upload: await router.client.upload(TWO), id: 'policy' })
+      await router.stop()
+      router.nowMs = SIGNER.certificate.notAfterMs + 1
+      await router.start()
+      expect(await router.client.call('rollback', { id: 'policy' })).to.include({
+        version: '1.0.0',
+        state: 'running',
+        previous: '2.0.0',
+      })
+      expect(await router.flow(1)).to.equal('10.0.2.2')
+      const again = await router.client.upload(TWO)
+      expect(await refusalOf(router.client.call('upgrade', { upload: again, id: 'policy' }))).to.include({
+        causeCode: 'expired',
+      })
+      await router.stop()
+      router.revoke(SIGNER.certificate.serial)
+      await router.start()
+      expect(await refusalOf(router.client.call('rollback', { id: 'policy' }))).to.include({
+        causeCode: 'revoked',
+      })
+      expect(await router.flow(2)).to.equal('nowhere')
+    })
+
     it('accepts what has only run out, and refuses what was taken back', async () => {
       const router = await new WholeRouter().start()
       await load(router.client, ONE)
