@@ -114,10 +114,11 @@ export function removeRule(netlink: Netlink, rule: RoutingRule, attempt: string)
 }
 
 /**
- * The unicast routes of a table as routes of another one in which TCP is told a largest segment.
- * Routes by nexthop objects are left out. @throws LinuxError
+ * The unicast routes of a table as routes of another one. Routes by nexthop objects are left out.
+ * @param maxSegment the largest TCP segment that peers shall be told, where a route has no smaller one
+ * @throws LinuxError
  */
-export function copyRoutes(netlink: Netlink, from: number, to: number, maxSegment: number): CopiedRoute[] {
+export function copyRoutes(netlink: Netlink, from: number, to: number, maxSegment?: number): CopiedRoute[] {
   const request = new NetlinkRequest(LIST_ROUTES).u8(AF_INET, 0, 0, 0, 0, 0, 0, 0).u32(0)
   return netlink.list(request, 'listing routes').flatMap((body) => {
     const attributes = readAttributes(body.subarray(FIXED_BYTES))
@@ -133,7 +134,7 @@ function inTable(
   body: Uint8Array,
   attributes: ReadonlyMap<number, Uint8Array>,
   table: number,
-  maxSegment: number,
+  maxSegment: number | undefined,
 ): Uint8Array {
   const request = new NetlinkRequest(NEW_ROUTE)
   const scope = body[6] ?? SCOPE_UNIVERSE
@@ -142,10 +143,11 @@ function inTable(
   for (const [type, value] of attributes) if (KEPT.has(type)) request.attribute(type, value)
   request.attribute(ROUTE.table, table)
   const metrics = readAttributes(attributes.get(ROUTE.metrics) ?? new Uint8Array(0))
-  const largest = Math.min(maxSegment, numberOf(metrics.get(METRIC_MAX_SEGMENT)) ?? maxSegment)
+  const told = numberOf(metrics.get(METRIC_MAX_SEGMENT))
+  const largest = Math.min(maxSegment ?? Number.POSITIVE_INFINITY, told ?? Number.POSITIVE_INFINITY)
   request.nested(ROUTE.metrics, (inner) => {
     for (const [type, value] of metrics) if (type !== METRIC_MAX_SEGMENT) inner.attribute(type, value)
-    inner.attribute(METRIC_MAX_SEGMENT, largest)
+    if (largest < Number.POSITIVE_INFINITY) inner.attribute(METRIC_MAX_SEGMENT, largest)
   })
   return request.finish(0, 0).slice(NETLINK_HEADER_BYTES)
 }

@@ -1,0 +1,224 @@
+/**
+ * The agent of a real host: what `pronto host run` runs. The one idea: what an earlier agent has left is undone first,
+ * everything is written down before it is made, and the end undoes all; so the machine is as it was, or as the
+ * ledger says.
+ */
+
+import { Netlink } from '../../../engine/ports/linux/index.ts'
+import { formatIpv4Address } from '../../../engine/wire/index.ts'
+import type { Credential } from '../../../execution-env/certificates/index.ts'
+import {
+  loadCredential,
+  loadTrustStore,
+  verifyCertificate,
+} from '../../../execution-env/certificates/index.ts'
+import type { HostState, SessionPhase } from '../index.ts'
+import { asHostError, ChangeBook } from './change-book.ts'
+import type { HostConfig, IdentityFiles } from './config.ts'
+import { Control, type ControlRequest } from './control.ts'
+import { openExit, type TunnelExit } from './exit.ts'
+import { Ledger } from './ledger.ts'
+import { LoadMeter } from './load-meter.ts'
+import { Machine } from './machine.ts'
+import { checkDevices, prepareHost, prepareIcmp, prepareReplies } from './preparation.ts'
+import { segmentInTunnel, syncReplyRoutes } from './reply-routes.ts'
+import { Signaling } from './signaling.ts'
+import type { HostStatus } from './status.ts'
+
+/** What an agent tells while it runs. */
+export type HostEvent =
+  | { readonly event: 'warning'; readonly message: string }
+  | {
+      readonly event: 'session'
+      readonly router: string
+      readonly phase: SessionPhase
+      readonly reason?: string
+    }
+  | { readonly event: 'state'; readonly state: HostState }
+
+export interface AgentProcessOptions {
+  readonly config: HostConfig
+  /** For its ledger and its socket; this agent's own. */
+  readonly folder: string
+  readonly onEvent: (event: HostEvent) => void
+}
+
+/** How often the routes for answers follow the main table. */
+const FOLLOW_MS = 5_000
+
+export class AgentProcess {
+  readonly #options: AgentProcessOptions
+  readonly #netlink: Netlink
+  readonly #machine: Machine
+  readonly #book: ChangeBook
+  #control: Control | undefined
+  #exit: TunnelExit | undefined
+  #meter: LoadMeter | undefined
+  #signaling: Signaling | undefined
+  #follower: NodeJS.Timeout | undefined
+  #state: HostState
+
+  /**
+   * Makes this machine a host of virtual addresses. When it throws, everything is as before.
+   * @throws HostError, CertificateError
+   */
+  static async start(options: AgentProcessOptions): Promise<AgentProcess> {
+    const credential = credentialOf(options.config.identity)
+    let netlink: Netlink | undefined
+    let agent: AgentProcess | undefined
+    try {
+      netlink = new Netlink()
+      agent = new AgentProcess(options, netlink, new Ledger(options.folder))
+      await agent.#start(credential)
+      return agent
+    } catch (error) {
+      if (agent === undefined) netlink?.close()
+      else await agent.close()
+      throw asHostError(error)
+    }
+  }
+
+  readonly #ledger: Ledger
+
+  private constructor(options: AgentProcessOptions, netlink: Netlink, ledger: Ledger) {
+    this.#options = options
+    this.#netlink = netlink
+    this.#ledger = ledger
+    this.#machine = new Machine(netlink)
+    this.#book = new ChangeBook(ledger, this.#machine)
+    this.#state = options.config.state
+  }
+
+  /** Everything that is known of it. */
+  get status(): HostStatus {
+    const { config } = this.#options
+    const exit = this.#exit
+    return {
+      name: config.name,
+      state: this.#state,
+      address: formatIpv4Address(config.address),
+      virtualHosts: config.virtualHosts.map((each) => each.text),
+      exit: { kind: exit?.kind ?? 'none', ...exit?.counters() },
+      load: this.#meter?.report() ?? { load: 0, connections: 0 },
+      routers: (this.#signaling?.sessions ?? []).map(({ router, phase, refusal, counters }) => ({
+        router: formatIpv4Address(router),
+        phase,
+        ...(refusal === undefined ? {} : { refusal }),
+        counters,
+      })),
+    }
+  }
+
+  /** Says another state to all routers. */
+  setState(state: HostState): void {
+    if (state === this.#state) return
+    this.#state = state
+    this.#signaling?.setState(state)
+    this.#options.onEvent({ event: 'state', state })
+  }
+
+  /** Says bye, and undoes all. Idempotent. */
+  async close(): Promise<void> {
+    clearInterval(this.#follower)
+    await this.#signaling?.close()
+    this.#signaling = undefined
+    this.#meter?.close()
+    for (const each of this.#book.undoAll()) this.#warn(each)
+    this.#exit?.close()
+    this.#exit = undefined
+    await this.#control?.close()
+    this.#control = undefined
+    this.#netlink.close()
+  }
+
+  async #start(credential: Credential | undefined): Promise<void> {
+    const { config, folder } = this.#options
+    this.#control = await Control.listen(folder, (request) => this.#carryOut(request))
+    this.#cleanUpBehindAnother()
+    checkDevices(this.#machine, config)
+    prepareHost(this.#book, this.#machine, config)
+    prepareIcmp(this.#book, this.#machine, config)
+    this.#routeReplies()
+    this.#exit = openExit(this.#book, this.#machine, config, (message) => this.#warn(message))
+    this.#meter = new LoadMeter(config, (message) => this.#warn(message))
+    if (credential !== undefined && config.routers.length > 0)
+      this.#signaling = await this.#openSignaling(credential, this.#meter)
+  }
+
+  #cleanUpBehindAnother(): void {
+    if (!this.#ledger.open())
+      this.#warn('the list of changes of an earlier agent is of another boot or namespace, and is forgotten')
+    const { length } = this.#ledger.changes
+    if (length === 0) return
+    const failures = this.#book.undoAll()
+    this.#warn(
+      `an earlier agent had been killed: ${length - failures.length} of its ${length} changes undone`,
+    )
+    for (const each of failures) this.#warn(each)
+  }
+
+  /** Where it cannot be done, clients' uploads work too, after the router's word about the size. */
+  #routeReplies(): void {
+    const { devices, virtualHosts } = this.#options.config
+    const mtu = Math.min(...devices.map((name) => this.#machine.device(name).mtu))
+    const segment = segmentInTunnel(mtu)
+    try {
+      prepareReplies(
+        this.#book,
+        virtualHosts.map((each) => each.prefix),
+      )
+      syncReplyRoutes(this.#machine, segment)
+    } catch (error) {
+      this.#warn(
+        `clients are not told the size of segments that fit into a tunnel: ${(error as Error).message}`,
+      )
+      return
+    }
+    this.#follower = setInterval(() => {
+      try {
+        syncReplyRoutes(this.#machine, segment)
+      } catch (error) {
+        this.#warn(`routes for answers do not follow the main table: ${(error as Error).message}`)
+        clearInterval(this.#follower)
+      }
+    }, FOLLOW_MS)
+  }
+
+  async #openSignaling(credential: Credential, meter: LoadMeter): Promise<Signaling> {
+    const signaling = await Signaling.open({
+      config: this.#options.config,
+      credential,
+      load: () => meter.report(),
+      onPhase: (router, phase, reason) =>
+        this.#options.onEvent({
+          event: 'session',
+          router,
+          phase,
+          ...(reason === undefined ? {} : { reason }),
+        }),
+    })
+    signaling.setState(this.#state)
+    return signaling
+  }
+
+  #carryOut({ state }: ControlRequest): HostStatus {
+    if (state !== undefined) this.setState(state)
+    return this.status
+  }
+
+  #warn(message: string): void {
+    this.#options.onEvent({ event: 'warning', message })
+  }
+}
+
+/** Certificate and key; with `trust` also whether a router that trusts the same would take it. */
+function credentialOf(identity: IdentityFiles | undefined): Credential | undefined {
+  if (identity === undefined) return undefined
+  const credential = loadCredential(identity.certificate, identity.key)
+  if (identity.trust !== undefined)
+    verifyCertificate([credential.certificate, ...credential.chain], loadTrustStore(identity.trust), {
+      usage: 'host',
+      atMs: Date.now(),
+    })
+  return credential
+}

@@ -1,0 +1,67 @@
+/**
+ * Changes made one after the other and undone in the opposite order. The one idea: ledger and machine are only touched
+ * together, here: write down, make; undo, strike out. What was not made is not undone.
+ */
+import { LinuxError } from '../../../engine/ports/linux/index.ts'
+import { type Change, describeChange } from './change.ts'
+import { HostError } from './errors.ts'
+import type { Ledger } from './ledger.ts'
+import type { Machine } from './machine.ts'
+
+export class ChangeBook {
+  readonly #ledger: Ledger
+  readonly #machine: Machine
+
+  constructor(ledger: Ledger, machine: Machine) {
+    this.#ledger = ledger
+    this.#machine = machine
+  }
+
+  /** @throws HostError; then this change is not made, and those before it stand */
+  make(change: Change): void {
+    this.#ledger.add(change)
+    try {
+      if (!this.#machine.make(change)) this.#ledger.removeLast()
+    } catch (error) {
+      // The only one of two steps.
+      if (change.kind === 'late-local-rule') this.#machine.undo(change)
+      this.#ledger.removeLast()
+      throw asHostError(error, advice(change))
+    }
+  }
+
+  /** Undoes all, the last first. What cannot be undone is told and given up. */
+  undoAll(): string[] {
+    const failures: string[] = []
+    for (const change of [...this.#ledger.changes].reverse()) {
+      try {
+        this.#machine.undo(change)
+      } catch (error) {
+        failures.push(`${describeChange(change)} could not be undone: ${(error as Error).message}`)
+      }
+      this.#ledger.removeLast()
+    }
+    return failures
+  }
+}
+
+/** What a person can do where something of the kind is there already. */
+function advice(change: Change): string {
+  switch (change.kind) {
+    case 'local-route':
+      return '; another agent or somebody else has taken them: see `ip route show table local`'
+    case 'exit':
+      return '; another agent has an exit there: see `tc filter show dev DEVICE ingress`'
+    case 'rule':
+    case 'late-local-rule':
+      return '; somebody else has such a rule: see `ip rule`'
+    default:
+      return ''
+  }
+}
+
+/** A refusal of the system as one of the agent. */
+export function asHostError(error: unknown, whenBusy = ''): unknown {
+  if (!(error instanceof LinuxError)) return error
+  return new HostError(error.code, `${error.message}${error.code === 'busy' ? whenBusy : ''}`)
+}
