@@ -2,6 +2,7 @@
 import type { Command } from '../command.ts'
 import { helpCommand, versionCommand } from './about.ts'
 import { caInit, caIssue, caList, caRevoke } from './ca.ts'
+import { hostCommands } from './host.ts'
 import { labDown, labGraph, labSchemaCommand, labValidate } from './lab.ts'
 import { labRun, labUp } from './lab-run.ts'
 import { pluginBuild, pluginInspect, pluginNew, pluginSign, pluginVerify } from './plugin.ts'
@@ -28,6 +29,7 @@ export const commands: readonly Command[] = [
   pluginVerify,
   pluginInspect,
   ...routerCommands,
+  ...hostCommands,
   helpCommand(() => commands),
   versionCommand,
 ]
