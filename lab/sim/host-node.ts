@@ -15,6 +15,8 @@ import { labMac } from '../mac-addresses.ts'
 import type { ClientReport } from '../report.ts'
 import { type Application, applicationOf } from '../workload.ts'
 import type { Plug, SimNode } from './node.ts'
+import { SimAgent } from './host-agent.ts'
+import type { LabSignaling } from './lab-signaling.ts'
 import { Alarm, type Timeline, type Wakeable } from './timeline.ts'
 import type { Attachment } from './wire.ts'
 
@@ -35,12 +37,15 @@ export class SimHost implements SimNode, Wakeable {
   readonly #random: Random
   readonly #answerBytes: AnswerBytes
   readonly #onClientDone: () => void
+  readonly #signaling: LabSignaling | undefined
   readonly #books: readonly ClientBooks[]
   #applications: (Application | undefined)[] = []
   #stack: HostStack | undefined
   #alarm: Alarm | undefined
   #lives = 0
   #waitNs = 0
+  #load: number
+  #agent: SimAgent | undefined
 
   constructor(
     spec: HostNode,
@@ -50,6 +55,7 @@ export class SimHost implements SimNode, Wakeable {
     random: Random,
     answerBytes: AnswerBytes,
     onClientDone: () => void,
+    signaling: LabSignaling | undefined,
   ) {
     this.name = spec.name
     this.#spec = spec
@@ -59,6 +65,8 @@ export class SimHost implements SimNode, Wakeable {
     this.#random = random
     this.#answerBytes = answerBytes
     this.#onClientDone = onClientDone
+    this.#signaling = signaling
+    this.#load = spec.agent?.load ?? 0
     this.#books = spec.clients.map(() => new ClientBooks())
   }
 
@@ -83,6 +91,7 @@ export class SimHost implements SimNode, Wakeable {
     this.#alarm = new Alarm(this.#timeline, this)
     this.#configure(stack)
     for (const service of this.#spec.services) serve(stack, service)
+    this.#startAgent(stack)
     this.#applications = this.#spec.clients.map(() => undefined)
     for (const [i, client] of this.#spec.clients.entries())
       stack.after(Math.max(0, client.startNs - now), () => this.#begin(stack, i, client))
@@ -95,11 +104,18 @@ export class SimHost implements SimNode, Wakeable {
       if (application !== undefined) this.#books[i].close(application.report)
     this.#applications = []
     this.#alarm?.stop()
+    this.#agent = undefined
     this.#stack = undefined
   }
 
-  /** Sets the share of its processor, 0..1, that other work takes. */
+  /** Its sessions with routers, a line each. */
+  get agentSessions(): readonly string[] {
+    return this.#agent?.describe() ?? []
+  }
+
+  /** Sets the share of its processor, 0..1, that other work takes, and what its agent reports. */
   setLoad(load: number): void {
+    this.#load = load
     const busy = Math.min(Math.max(load, 0), LOAD_LIMIT)
     this.#waitNs = Math.round((busy / (1 - busy)) * LOAD_UNIT_NS)
   }
@@ -116,6 +132,17 @@ export class SimHost implements SimNode, Wakeable {
       // Frames are lost while a cable is out; nothing else changes for a host.
       linkChanged: () => {},
     }
+  }
+
+  #startAgent(stack: HostStack): void {
+    const { agent: spec, virtualHosts, interfaces } = this.#spec
+    const address = interfaces[0]?.addresses[0]?.address
+    if (this.#signaling === undefined || spec === undefined || address === undefined) return
+    const credential = this.#signaling.credential(this.#spec)
+    const random = this.#random.fork(`agent of life ${this.#lives}`)
+    const load = () => this.#load
+    this.#agent = new SimAgent({ stack, spec, address, virtualHosts, credential, random, load })
+    this.#agent.start()
   }
 
   #begin(stack: HostStack, index: number, client: Client): void {

@@ -10,6 +10,7 @@ import {
   IN_PORT,
   META_SHIFT,
   type Nanoseconds,
+  NEVER,
   type PacketBalance,
   type Random,
   ROUTER_OWNER,
@@ -18,9 +19,11 @@ import type { PluginSpec, RouterNode } from '../file/index.ts'
 import { labMac } from '../mac-addresses.ts'
 import type { RouterReport } from '../report.ts'
 import type { LabPlugins } from './lab-plugins.ts'
+import type { LabSignaling } from './lab-signaling.ts'
 import type { Plug, SimNode } from './node.ts'
 import { RouterPlugins } from './router-plugins.ts'
 import { addBalances, classReports } from './router-report.ts'
+import { RouterSignaling } from './router-signaling.ts'
 import { SimPort } from './sim-port.ts'
 import { Alarm, type Timeline, type Wakeable } from './timeline.ts'
 import type { Attachment } from './wire.ts'
@@ -39,12 +42,14 @@ export class SimRouter implements SimNode, Wakeable {
   readonly #timeline: Timeline
   readonly #random: Random
   readonly #labPlugins: LabPlugins | undefined
+  readonly #labSignaling: LabSignaling | undefined
   readonly #epochMs: number
   readonly #past: PacketBalance[] = []
   #lives = 0
   #arriving = -1
   #engine: Engine | undefined
   #plugins: RouterPlugins | undefined
+  #signaling: RouterSignaling | undefined
   #alarm: Alarm | undefined
   #ports: SimPort[] = []
 
@@ -56,6 +61,7 @@ export class SimRouter implements SimNode, Wakeable {
     random: Random,
     epochMs: number,
     plugins: LabPlugins | undefined,
+    signaling: LabSignaling | undefined,
   ) {
     this.name = spec.name
     this.#spec = spec
@@ -65,6 +71,7 @@ export class SimRouter implements SimNode, Wakeable {
     this.#random = random
     this.#epochMs = epochMs
     this.#labPlugins = plugins
+    this.#labSignaling = signaling
   }
 
   /** The running engine; undefined while the router is down. */
@@ -85,6 +92,7 @@ export class SimRouter implements SimNode, Wakeable {
     this.#ports = this.#plugs.map((plug, index) => this.#addPort(engine, plug, index))
     engine.control.commit(ROUTER_OWNER, this.#configuration(), now)
     this.#startPlugins(engine, now)
+    this.#startSignaling(engine)
     this.#alarm.ring(now)
   }
 
@@ -94,6 +102,7 @@ export class SimRouter implements SimNode, Wakeable {
     if (engine === undefined) return
     this.#plugins?.fail()
     this.#plugins = undefined
+    this.#signaling = undefined
     engine.close(now)
     this.#past.push(engine.balance())
     this.#alarm?.stop()
@@ -102,12 +111,15 @@ export class SimRouter implements SimNode, Wakeable {
 
   wake(now: Nanoseconds): Nanoseconds {
     const engine = this.#engine!
-    engine.poll(now)
     const plugins = this.#plugins
-    if (plugins === undefined) return engine.pollAt(now)
+    const signaling = this.#signaling?.server
+    signaling?.poll(now)
+    engine.poll(now)
+    const at = signaling?.pollAt ?? NEVER
+    if (plugins === undefined) return Math.min(engine.pollAt(now), at)
     // What a plugin decides lets packets move, which may ask it again.
     for (let round = 0; round < WAKE_ROUNDS && plugins.poll(now) > 0; round++) engine.poll(now)
-    return Math.min(engine.pollAt(now), plugins.manager.pollAt(now))
+    return Math.min(engine.pollAt(now), plugins.manager.pollAt(now), at)
   }
 
   /** The running plugins; undefined while the router is down or where the lab has none. */
@@ -118,6 +130,11 @@ export class SimRouter implements SimNode, Wakeable {
   /** The plugins that the lab file gives it. */
   get specs(): readonly PluginSpec[] {
     return this.#spec.plugins
+  }
+
+  /** Its side of signaling with hosts; undefined while it is down, and where no host of the lab has an agent. */
+  get signaling(): RouterSignaling | undefined {
+    return this.#signaling
   }
 
   /** Wakes the router after something was asked of it from outside. */
@@ -157,6 +174,14 @@ export class SimRouter implements SimNode, Wakeable {
     this.#plugins = new RouterPlugins(this.name, engine, this.#labPlugins, this.#epochMs, random, this.#lives)
     // Where operators may speak to the router, its plugins first come through its administration.
     if (!this.#labPlugins.operated || this.#lives > 1) this.#plugins.loadFirst(this.#spec.plugins, now)
+  }
+
+  #startSignaling(engine: Engine): void {
+    if (this.#labSignaling === undefined) return
+    const random = this.#random.fork(`signaling of life ${this.#lives}`)
+    this.#signaling = new RouterSignaling(engine, this.#labSignaling, random, ({ topic, body, from }, now) =>
+      this.#plugins?.dispatcher.tell(topic, body, { kind: 'neighbour', name: from }, now),
+    )
   }
 
   #stride(): number {
