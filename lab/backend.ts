@@ -6,6 +6,7 @@
 import type { KeyPath } from '../document/index.ts'
 import { type Feature, featuresOf } from './features.ts'
 import type { Lab, LabFile } from './file/index.ts'
+import type { Recorded } from './record/index.ts'
 import type { Measurements } from './report.ts'
 
 export const BACKEND_NAMES = ['sim', 'netns'] as const
@@ -35,6 +36,15 @@ export interface RunOptions {
   readonly onProgress: (progress: Progress) => void
   /** For `up`: whose plugins and operators the routers believe besides the lab's own: a folder or file. */
   readonly trust?: string | undefined
+  /**
+   * For `up`: where to write down what operators ask for. Nothing is written before the first command. Undefined: it
+   * is not written down.
+   */
+  readonly record?: string | undefined
+  /** Given once at the end of `up` when there is a record. */
+  readonly onRecorded?: ((file: string) => void) | undefined
+  /** For `run`: what operators asked for, to be asked again. `lab` is then that of the record. */
+  readonly replay?: Recorded | undefined
   /** Given about once a wall second by `up`: what was measured so far. */
   readonly onSnapshot?: ((measured: Measurements) => void) | undefined
   /**

@@ -14,25 +14,25 @@ export class LabBundles {
   readonly trust: TrustStore
   readonly #bundles: ReadonlyMap<string, Uint8Array>
 
-  private constructor(bundles: ReadonlyMap<string, Uint8Array>, own: TrustStore, trustPath?: string) {
+  private constructor(bundles: ReadonlyMap<string, Uint8Array>, own: TrustStore, other: TrustStore) {
     this.#bundles = bundles
-    const other = trustPath === undefined ? new TrustStore([]) : loadTrustStore(trustPath)
     const certificates = [own, other].flatMap((store) => [...store.roots, ...store.authorities])
     this.trust = new TrustStore(certificates, [...own.lists, ...other.lists])
   }
 
   /**
    * Builds and signs all plugins that the lab names.
-   * @param trustPath whom to believe besides the lab's authority: a folder or file
+   * @param trust whom to believe besides the lab's authority; a folder or file of such
    * @throws what building throws, CertificateError
    */
-  static async prepare(lab: Lab, trustPath?: string): Promise<LabBundles> {
+  static async prepare(lab: Lab, trust: string | TrustStore = new TrustStore([])): Promise<LabBundles> {
     const authority = new LabAuthority(lab.rootSeed, lab.epochMs)
     const bundles = new Map<string, Uint8Array>()
     for (const { source } of pluginsOf(lab))
       if (!bundles.has(source.path))
         bundles.set(source.path, authority.sign(readBundle(await bytesOf(source))))
-    return new LabBundles(bundles, authority.trust, trustPath)
+    const other = typeof trust === 'string' ? loadTrustStore(trust) : trust
+    return new LabBundles(bundles, authority.trust, other)
   }
 
   /** The signed bundle of a plugin that the lab names. */

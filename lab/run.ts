@@ -6,6 +6,7 @@ import { mkdir } from 'node:fs/promises'
 import { type Backend, checkBackend, checkEnds, type Progress } from './backend.ts'
 import { completeReport } from './expectation.ts'
 import type { LabFile } from './file/index.ts'
+import type { Recorded } from './record/index.ts'
 import type { Measurements, Report } from './report.ts'
 
 export interface RunRequest {
@@ -14,6 +15,12 @@ export interface RunRequest {
   readonly onProgress?: (progress: Progress) => void
   /** Whom the routers of a lab that is kept up believe besides the lab's own authority: a folder or file. */
   readonly trust?: string | undefined
+  /** Where to write down what operators ask of a lab that is kept up, for a replay; default: nowhere. */
+  readonly record?: string | undefined
+  /** Called at the end when operators have asked for something that was written down. */
+  readonly onRecorded?: (file: string) => void
+  /** What operators asked of the lab when it was up, to be asked again at the same virtual times. */
+  readonly replay?: Recorded | undefined
   /** Given about once a second while a lab is kept up. */
   readonly onSnapshot?: (measured: Measurements) => void
   /** Ends the run early; default: never. */
@@ -26,8 +33,10 @@ export interface RunRequest {
  * Runs a lab to its end, as fast as the backend can.
  * @throws LabFileError when the backend cannot honour the file, or the lab would never end
  */
-export async function runLab(labFile: LabFile, backend: Backend, request: RunRequest = {}): Promise<Report> {
-  checkBackend(labFile, backend)
+export async function runLab(file: LabFile, backend: Backend, request: RunRequest = {}): Promise<Report> {
+  checkBackend(file, backend)
+  const { replay } = request
+  const labFile = replay === undefined ? file : { ...file, lab: replay.lab }
   checkEnds(labFile)
   return await carryOut('run', labFile, backend, request)
 }
@@ -51,12 +60,14 @@ async function carryOut(
   backend: Backend,
   request: RunRequest,
 ): Promise<Report> {
-  const { captureFolder, onProgress = () => {}, onSnapshot, trust, clock = () => performance.now() } = request
+  const { captureFolder, onProgress = () => {}, onSnapshot, trust, record, onRecorded, replay } = request
+  const { clock = () => performance.now() } = request
   const signal = request.signal ?? new AbortController().signal
   signal.throwIfAborted()
   if (captureFolder !== undefined) await mkdir(captureFolder, { recursive: true })
   const startMs = clock()
-  const measured = await backend[how](lab, { captureFolder, onProgress, onSnapshot, trust, signal })
+  const options = { captureFolder, onProgress, onSnapshot, trust, record, onRecorded, replay, signal }
+  const measured = await backend[how](lab, options)
   const seconds = (clock() - startMs) / 1000
   return completeReport({ ...measured, wall: { ...measured.wall, seconds } }, lab.expectations)
 }

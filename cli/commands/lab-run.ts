@@ -2,8 +2,19 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { isSuccess, keepLabUp, type Report, runLab, summarize } from '../../lab/index.ts'
-import { type Call, type Command, CommandError, DONE, type ExitCode, FAILED } from '../command.ts'
+import {
+  defaultRecordFile,
+  isSuccess,
+  keepLabUp,
+  type LabFile,
+  LabRecordError,
+  type Recorded,
+  type Report,
+  readLabRecord,
+  runLab,
+  summarize,
+} from '../../lab/index.ts'
+import { type Call, type Command, CommandError, DONE, type ExitCode, FAILED, UsageError } from '../command.ts'
 import { ProgressLine } from '../progress.ts'
 import { tellingLabFailures } from './lab-failures.ts'
 import {
@@ -22,7 +33,13 @@ export const labRun: Command = {
   words: ['lab', 'run'],
   summary: 'Run a lab to its end as fast as possible, print its report and judge its expectations',
   parameters: [FILE],
-  options: OPTIONS,
+  options: {
+    ...OPTIONS,
+    replay: {
+      value: 'RECORD',
+      describes: 'ask again what operators asked when it was up, at the same virtual times (sim)',
+    },
+  },
   run: (call) => tellingLabFailures(() => bringToLife(call, 'run')),
 }
 
@@ -32,6 +49,10 @@ export const labUp: Command = {
   parameters: [FILE],
   options: {
     ...OPTIONS,
+    record: {
+      value: 'FILE',
+      describes: 'where to write down what operators ask, for --replay; default: beside its sockets',
+    },
     trust: {
       value: 'T',
       describes: 'whose plugins its routers take besides its own: a folder with ca.crt and crl.pem',
@@ -44,7 +65,15 @@ async function bringToLife(call: Call, how: 'run' | 'up'): Promise<ExitCode> {
   const backend = backendName(call)
   const labFile = loadLab(call)
   const reportFile = pathOption(call, 'report')
-  if (reportFile !== undefined) checkWritable(reportFile)
+  if (reportFile !== undefined) checkWritable(reportFile, 'report')
+  const replay = how === 'run' ? replayOption(call, labFile) : undefined
+  const recordFile = how === 'up' ? pathOption(call, 'record') : undefined
+  if (recordFile !== undefined) {
+    if (backend !== 'sim') throw new UsageError('--record: only a run on the backend sim can be repeated')
+    checkWritable(recordFile, 'record')
+  }
+  const record = how === 'up' ? (recordFile ?? defaultRecordFile(labFile.lab)) : undefined
+  let recorded: string | undefined
   const opened = await call.backends.open(backend)
   const progress = new ProgressLine(call.terminal, call.clock)
   const signal = call.stop.claim()
@@ -56,6 +85,11 @@ async function bringToLife(call: Call, how: 'run' | 'up'): Promise<ExitCode> {
       onProgress: (each) => progress.update(each),
       signal,
       trust: how === 'up' ? pathOption(call, 'trust') : undefined,
+      record,
+      onRecorded: (file) => {
+        recorded = file
+      },
+      replay,
       clock: call.clock,
     })
   } finally {
@@ -64,20 +98,45 @@ async function bringToLife(call: Call, how: 'run' | 'up'): Promise<ExitCode> {
   if (reportFile !== undefined) await writeReport(reportFile, report)
   if (call.json) call.terminal.printJson(report)
   else call.terminal.print(...summarize(report, call.terminal.paint))
+  if (recorded !== undefined) tellRecord(call, recorded)
   if (how === 'up' && signal.aborted) return DONE
   return isSuccess(report) ? DONE : FAILED
 }
 
+/** The record of a call. What a run follows from is in it. @throws UsageError, CommandError */
+function replayOption(call: Call, { lab }: LabFile): Recorded | undefined {
+  const file = pathOption(call, 'replay')
+  if (file === undefined) return undefined
+  if (backendName(call) !== 'sim') throw new UsageError('--replay: only the backend sim can repeat a run')
+  for (const name of ['seed', 'duration'])
+    if (call.option(name) !== undefined)
+      throw new UsageError(`--${name}: the record says it; leave it out with --replay`)
+  try {
+    return readLabRecord(file, lab)
+  } catch (error) {
+    if (error instanceof LabRecordError) throw new CommandError(error.code, error.message)
+    throw error
+  }
+}
+
+/** Says where the record is. */
+function tellRecord(call: Call, record: string): void {
+  call.terminal.tell(
+    `What operators asked for: ${record}`,
+    `To repeat it: pronto lab run ${call.arguments[0]} --replay ${record}`,
+  )
+}
+
 /** Better now than after a long run. */
-function checkWritable(file: string): void {
+function checkWritable(file: string, option: string): void {
   const folder = dirname(file)
   try {
     if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true)
-      throw new CommandError('unreadable', `--report: expected a file, but ${file} is a folder`)
+      throw new CommandError('unreadable', `--${option}: expected a file, but ${file} is a folder`)
     accessSync(folder, constants.W_OK)
   } catch (error) {
     if (error instanceof CommandError) throw error
-    throw new CommandError('unreadable', `--report: expected a folder that can be written to: ${folder}`)
+    throw new CommandError('unreadable', `--${option}: expected a folder that can be written to: ${folder}`)
   }
 }
 

@@ -4,20 +4,18 @@
  */
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { NEVER } from '../../engine/index.ts'
+import { loadTrustStore, TrustStore } from '../../execution-env/certificates/index.ts'
 import type { Backend, Capabilities, RunOptions } from '../backend.ts'
 import { DEFAULT_EPOCH_MS, type Lab } from '../file/index.ts'
+import { originOf, RecordWriter } from '../record/index.ts'
 import type { Measurements } from '../report.ts'
+import { pace, race, replay } from './drive.ts'
 import { LabControl } from './lab-control.ts'
 import { LabPlugins } from './lab-plugins.ts'
 import { measure } from './measure.ts'
+import { OperatorDesk } from './operator-desk.ts'
 import { type OpenCapture, Simulation } from './simulation.ts'
-
-/** Events between two looks at the wall clock. */
-const SLICE = 2000
-/** Wall time after which the event loop gets a turn. */
-const TURN_MS = 50
-const SNAPSHOT_MS = 1000
 
 const CAPABILITIES: Capabilities = {
   epoch: true,
@@ -63,74 +61,61 @@ export const simBackend: Backend = {
   name: 'sim',
   capabilities: CAPABILITIES,
 
-  run: (lab, options) => simulate(lab, options, false),
-  up: (lab, options) => simulate(lab, options, true),
+  run,
+  up,
   // A simulated lab lives in its process and leaves nothing behind.
   down: async () => ({ found: false, removed: [] }),
 }
 
-async function simulate(file: Lab, options: RunOptions, paced: boolean): Promise<Measurements> {
-  // A lab that is kept up is met by people and their certificates: its calendar is theirs unless it says otherwise.
-  const lab = paced && file.epochMs === DEFAULT_EPOCH_MS ? { ...file, epochMs: Date.now() } : file
-  let control: LabControl | undefined
+/** To the end as fast as it goes; along a record, where there is one. */
+async function run(lab: Lab, options: RunOptions): Promise<Measurements> {
+  const { replay: recorded } = options
   const captures = new CaptureFiles(options.captureFolder)
-  const plugins = await LabPlugins.prepare(lab, paced, options.trust)
+  const needsPlugins = recorded !== undefined || LabPlugins.areIn(lab)
+  const plugins = needsPlugins ? await LabPlugins.prepare(lab, { trust: recorded?.trust }) : undefined
   try {
     const started = performance.now()
     const simulation = new Simulation(lab, captures.open, plugins)
-    if (paced && plugins !== undefined) control = await LabControl.open(simulation, plugins)
-    if (paced) await pace(simulation, options, control)
-    else await race(simulation, options)
+    if (recorded === undefined) await race(simulation, options)
+    else await replay(simulation, recorded, options)
     return measure(simulation, (performance.now() - started) / 1000)
   } finally {
     captures.close()
-    await control?.close()
     await plugins?.close()
   }
 }
 
-/** As fast as it goes, with a turn for the event loop now and then. */
-async function race(simulation: Simulation, { signal, onProgress }: RunOptions): Promise<void> {
-  let turnAt = performance.now() + TURN_MS
-  while (simulation.step(SLICE, Number.POSITIVE_INFINITY)) {
-    if (performance.now() < turnAt) continue
-    onProgress(progressOf(simulation))
-    await new Promise((resolve) => setImmediate(resolve))
-    if (signal.aborted) throw signal.reason
-    turnAt = performance.now() + TURN_MS
+/** At the pace of the wall clock, under its operators. */
+async function up(file: Lab, options: RunOptions): Promise<Measurements> {
+  const lab = {
+    ...file,
+    // People and their certificates meet it: its calendar is theirs unless it says otherwise.
+    epochMs: file.epochMs === DEFAULT_EPOCH_MS ? Date.now() : file.epochMs,
+    // It stays up when its work is done.
+    durationNs: file.durationNs ?? NEVER,
   }
-}
-
-/** One virtual second a second. A lab whose work is done stays up until the signal, unless it has a duration. */
-async function pace(
-  simulation: Simulation,
-  options: RunOptions,
-  control: LabControl | undefined,
-): Promise<void> {
-  const { signal, onProgress, onSnapshot } = options
-  const started = performance.now()
-  let snapshotAt = started + SNAPSHOT_MS
-  while (!signal.aborted) {
-    const target = (performance.now() - started) * 1e6
-    let more = true
-    const turnAt = performance.now() + TURN_MS
-    while (more && simulation.timeline.now < target && simulation.timeline.nextAt <= target) {
-      more = simulation.step(SLICE, target)
-      if (performance.now() > turnAt) break
-    }
-    if (control?.failure !== undefined) throw control.failure
-    onProgress(progressOf(simulation))
-    if (onSnapshot !== undefined && performance.now() >= snapshotAt) {
-      onSnapshot(measure(simulation, (performance.now() - started) / 1000))
-      snapshotAt += SNAPSHOT_MS
-    }
-    if (simulation.untilNs !== undefined && target >= simulation.untilNs && simulation.isDone) return
-    await sleep(TURN_MS, undefined, { signal }).catch(() => {})
+  const trust = options.trust === undefined ? new TrustStore([]) : loadTrustStore(options.trust)
+  const record =
+    options.record === undefined ? undefined : new RecordWriter(options.record, originOf(lab, trust))
+  const desk = new OperatorDesk((atNs, router, command) => record?.add(atNs, router, command))
+  const captures = new CaptureFiles(options.captureFolder)
+  const plugins = await LabPlugins.prepare(lab, { desk, trust })
+  let control: LabControl | undefined
+  try {
+    const started = performance.now()
+    const simulation = new Simulation(lab, captures.open, plugins)
+    control = await LabControl.open(simulation)
+    const follow = () => control?.follow()
+    await pace(simulation, { ...options, desk, onTurn: follow })
+    record?.end(simulation.timeline.now)
+    if (record?.isOpen) options.onRecorded?.(record.file)
+    return measure(simulation, (performance.now() - started) / 1000)
+  } finally {
+    captures.close()
+    desk.close()
+    await control?.close()
+    await plugins.close()
   }
-}
-
-function progressOf(simulation: Simulation) {
-  return { virtualNs: simulation.timeline.now, untilNs: simulation.untilNs, packets: simulation.counter.hops }
 }
 
 /** The capture files of one run, one per link end. */

@@ -1,44 +1,28 @@
 /**
- * The control of a lab that is kept up: every router with plugins answers the same commands as a real one, through a
- * socket for each role in a folder of the lab's own. The one idea: nothing here is the simulator's; it puts together
- * the router's own administration around an engine that happens to live in virtual time.
+ * The control of a lab that is kept up: every router answers the same commands as a real one, through a socket for each
+ * role in a folder of the lab's own. The one idea: nothing here is the simulator's; the sockets of a router are there
+ * while it is up, and each of its lives has its own.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import {
-  AuditLog,
-  ControlServer,
-  LocalEngine,
-  ManagedPlugins,
-  makeRouterFolder,
-  Registry,
-  Router,
-  Trust,
-} from '../../router/index.ts'
-import type { PluginSpec } from '../file/index.ts'
-import { LabPluginError } from '../lab-plugin-error.ts'
-import type { LabPlugins } from './lab-plugins.ts'
+import { rmdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { ControlServer, makeRouterFolder } from '../../router/index.ts'
+import type { LabRouter } from './lab-router.ts'
 import type { SimRouter } from './router-node.ts'
 import type { Simulation } from './simulation.ts'
 
-type Json = Parameters<Router['load']>[2]['config']
-
 export class LabControl {
-  readonly #state: string
-  readonly #servers: ControlServer[] = []
-  readonly #loads: Promise<unknown>[] = []
-  #failure: Error | undefined
+  readonly #doors: readonly Doors[]
 
-  private constructor() {
-    this.#state = mkdtempSync(join(tmpdir(), 'pronto-lab-'))
+  private constructor(doors: readonly Doors[]) {
+    this.#doors = doors
   }
 
-  /** Opens the sockets of all routers, then asks for the plugins of the file, which come as the lab begins to turn. */
-  static async open(simulation: Simulation, plugins: LabPlugins): Promise<LabControl> {
-    const control = new LabControl()
+  /** Opens the sockets of all routers that are up. @throws ControlError `exists` when the lab is up already */
+  static async open(simulation: Simulation): Promise<LabControl> {
+    const control = new LabControl(simulation.routers.map((node) => new Doors(simulation.lab.name, node)))
     try {
-      for (const router of simulation.routers) await control.#open(simulation, router, plugins)
+      for (const each of control.#doors) each.follow()
+      for (const each of control.#doors) await each.settled()
     } catch (error) {
       await control.close()
       throw error
@@ -46,49 +30,71 @@ export class LabControl {
     return control
   }
 
-  /** Why the lab cannot be kept up, once it cannot. */
-  get failure(): Error | undefined {
-    return this.#failure
+  /** Opens the sockets of routers that have come up, and closes those of routers that have gone down. */
+  follow(): void {
+    for (const each of this.#doors) each.follow()
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#servers.map((server) => server.close()))
-    rmSync(this.#state, { recursive: true, force: true })
+    await Promise.all(this.#doors.map((each) => each.close()))
+  }
+}
+
+/** The sockets of one router, in all its lives. */
+class Doors {
+  readonly #name: string
+  readonly #node: SimRouter
+  #life: LabRouter | undefined
+  #server: ControlServer | undefined
+  #folder: string | undefined
+  /** What is done to the sockets, one after the other. */
+  #work: Promise<void> = Promise.resolve()
+
+  constructor(lab: string, node: SimRouter) {
+    this.#name = `${lab}/${node.name}`
+    this.#node = node
   }
 
-  async #open(simulation: Simulation, node: SimRouter, plugins: LabPlugins): Promise<void> {
-    const { engine, plugins: environment } = node
-    if (engine === undefined || environment === undefined) return
-    const { timeline, lab } = simulation
-    const now = () => timeline.now
-    const wake = () => node.ring(timeline.now)
-    const state = join(this.#state, node.name)
-    mkdirSync(state)
-    const { manager, dispatcher } = environment
-    const router = new Router({
-      name: `${lab.name}/${node.name}`,
-      version: 'lab',
-      engine: new LocalEngine(engine, now, wake),
-      plugins: new ManagedPlugins({ manager, dispatcher, fallback: () => 'closed', now, wake }),
-      registry: Registry.open(state),
-      audit: new AuditLog(state),
-      trust: new Trust(plugins.trust),
-      clock: Date.now,
-    })
-    await router.start()
-    const folder = makeRouterFolder(`${lab.name}/${node.name}`)
-    this.#servers.push(await ControlServer.open({ router, folder }))
-    for (const spec of node.specs) this.#loads.push(this.#load(router, spec, plugins))
+  follow(): void {
+    const life = this.#node.plugins?.administration
+    if (life === this.#life) return
+    this.#life = life
+    this.#work = this.#work.catch(() => {}).then(() => this.#serve(life))
+    // Whoever waits for it hears of it; a lab that is up goes on with what it has.
+    this.#work.catch(() => {})
   }
 
-  async #load(router: Router, spec: PluginSpec, plugins: LabPlugins): Promise<void> {
-    const settings = { config: spec.config as Json, priority: 0, limits: {}, trusted: false }
-    try {
-      await router.load(plugins.bundle(spec), spec.id, settings, 'lab')
-    } catch (error) {
-      this.#failure = new LabPluginError(
-        `${router.name}: cannot load ${spec.source.path}: ${(error as Error).message}`,
-      )
-    }
+  /** Resolves when everything so far is done. @throws ControlError */
+  async settled(): Promise<void> {
+    await this.#work
+  }
+
+  async close(): Promise<void> {
+    await this.#work.catch(() => {})
+    await this.#server?.close()
+    if (this.#folder === undefined) return
+    removeEmpty(uploadsIn(this.#folder))
+    removeEmpty(this.#folder)
+    removeEmpty(dirname(this.#folder))
+  }
+
+  async #serve(router: LabRouter | undefined): Promise<void> {
+    await this.#server?.close()
+    this.#server = undefined
+    if (router === undefined || router.isOver) return
+    this.#folder = makeRouterFolder(this.#name)
+    const uploads = uploadsIn(this.#folder)
+    this.#server = await ControlServer.open({ router, folder: this.#folder, uploads })
+  }
+}
+
+const uploadsIn = (folder: string) => join(folder, '.uploads')
+
+/** What others have put there stays. */
+function removeEmpty(folder: string): void {
+  try {
+    rmdirSync(folder)
+  } catch {
+    // Somebody else's sockets, or a record.
   }
 }

@@ -6,24 +6,49 @@ import type { TrustStore } from '../../execution-env/certificates/index.ts'
 import { type BundleVerifier, TrustVerifier } from '../../execution-env/index.ts'
 import type { Lab, PluginSpec } from '../file/index.ts'
 import { LabBundles, pluginsOf } from '../lab-bundles.ts'
+import type { OperatorDesk } from './operator-desk.ts'
 import { PatientSandboxes } from './patient-sandboxes.ts'
 
+export interface LabPluginsOptions {
+  /** Where operators speak to the routers; undefined: nobody does. */
+  readonly desk?: OperatorDesk | undefined
+  /** Whom the routers believe besides the lab's own authority. */
+  readonly trust?: TrustStore | undefined
+}
+
 export class LabPlugins {
+  /** Name of the lab. */
+  readonly lab: string
   /** Where the lab's plugins run: a process of their own, which answers before virtual time goes on. */
   readonly sandboxes = new PatientSandboxes()
-  /** Operators may speak to the routers while the lab is up. */
-  readonly operated: boolean
+  readonly desk: OperatorDesk | undefined
   readonly #bundles: LabBundles
+  #failure: Error | undefined
 
-  private constructor(bundles: LabBundles, operated: boolean) {
+  private constructor(lab: string, bundles: LabBundles, desk: OperatorDesk | undefined) {
+    this.lab = lab
     this.#bundles = bundles
-    this.operated = operated
+    this.desk = desk
   }
 
-  /** Builds and signs all plugins that the lab names; undefined when it names none. @throws what building throws */
-  static async prepare(lab: Lab, operated = false, trustPath?: string): Promise<LabPlugins | undefined> {
-    if (pluginsOf(lab).length === 0 && !operated) return undefined
-    return new LabPlugins(await LabBundles.prepare(lab, trustPath), operated)
+  /** Builds and signs all plugins that the lab names. @throws what building throws */
+  static async prepare(lab: Lab, { desk, trust }: LabPluginsOptions = {}): Promise<LabPlugins> {
+    return new LabPlugins(lab.name, await LabBundles.prepare(lab, trust), desk)
+  }
+
+  /** Whether a lab names any. */
+  static areIn(lab: Lab): boolean {
+    return pluginsOf(lab).length > 0
+  }
+
+  /** Why the lab cannot go on, once it cannot. */
+  get failure(): Error | undefined {
+    return this.#failure ?? this.sandboxes.failure
+  }
+
+  /** Lets the lab end. */
+  fail(error: Error): void {
+    this.#failure ??= this.sandboxes.failure ?? error
   }
 
   /** Whom the lab's routers believe: the lab's authority, and whom the user named. */

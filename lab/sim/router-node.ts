@@ -10,20 +10,17 @@ import {
   IN_PORT,
   META_SHIFT,
   type Nanoseconds,
-  NEVER,
   type PacketBalance,
   type Random,
   ROUTER_OWNER,
 } from '../../engine/index.ts'
-import type { PluginSpec, RouterNode } from '../file/index.ts'
+import type { RouterNode } from '../file/index.ts'
 import { labMac } from '../mac-addresses.ts'
 import type { RouterReport } from '../report.ts'
 import type { LabPlugins } from './lab-plugins.ts'
-import type { LabSignaling } from './lab-signaling.ts'
 import type { Plug, SimNode } from './node.ts'
-import { RouterPlugins } from './router-plugins.ts'
+import { RouterMemory, RouterPlugins } from './router-plugins.ts'
 import { addBalances, classReports } from './router-report.ts'
-import { RouterSignaling } from './router-signaling.ts'
 import { SimPort } from './sim-port.ts'
 import { Alarm, type Timeline, type Wakeable } from './timeline.ts'
 import type { Attachment } from './wire.ts'
@@ -42,14 +39,13 @@ export class SimRouter implements SimNode, Wakeable {
   readonly #timeline: Timeline
   readonly #random: Random
   readonly #labPlugins: LabPlugins | undefined
-  readonly #labSignaling: LabSignaling | undefined
   readonly #epochMs: number
+  readonly #memory = new RouterMemory()
   readonly #past: PacketBalance[] = []
   #lives = 0
   #arriving = -1
   #engine: Engine | undefined
   #plugins: RouterPlugins | undefined
-  #signaling: RouterSignaling | undefined
   #alarm: Alarm | undefined
   #ports: SimPort[] = []
 
@@ -61,7 +57,6 @@ export class SimRouter implements SimNode, Wakeable {
     random: Random,
     epochMs: number,
     plugins: LabPlugins | undefined,
-    signaling: LabSignaling | undefined,
   ) {
     this.name = spec.name
     this.#spec = spec
@@ -71,7 +66,6 @@ export class SimRouter implements SimNode, Wakeable {
     this.#random = random
     this.#epochMs = epochMs
     this.#labPlugins = plugins
-    this.#labSignaling = signaling
   }
 
   /** The running engine; undefined while the router is down. */
@@ -91,8 +85,7 @@ export class SimRouter implements SimNode, Wakeable {
     this.#alarm = new Alarm(this.#timeline, this)
     this.#ports = this.#plugs.map((plug, index) => this.#addPort(engine, plug, index))
     engine.control.commit(ROUTER_OWNER, this.#configuration(), now)
-    this.#startPlugins(engine, now)
-    this.#startSignaling(engine)
+    this.#startPlugins(engine)
     this.#alarm.ring(now)
   }
 
@@ -102,7 +95,6 @@ export class SimRouter implements SimNode, Wakeable {
     if (engine === undefined) return
     this.#plugins?.fail()
     this.#plugins = undefined
-    this.#signaling = undefined
     engine.close(now)
     this.#past.push(engine.balance())
     this.#alarm?.stop()
@@ -111,30 +103,17 @@ export class SimRouter implements SimNode, Wakeable {
 
   wake(now: Nanoseconds): Nanoseconds {
     const engine = this.#engine!
-    const plugins = this.#plugins
-    const signaling = this.#signaling?.server
-    signaling?.poll(now)
     engine.poll(now)
-    const at = signaling?.pollAt ?? NEVER
-    if (plugins === undefined) return Math.min(engine.pollAt(now), at)
+    const plugins = this.#plugins
+    if (plugins === undefined) return engine.pollAt(now)
     // What a plugin decides lets packets move, which may ask it again.
     for (let round = 0; round < WAKE_ROUNDS && plugins.poll(now) > 0; round++) engine.poll(now)
-    return Math.min(engine.pollAt(now), plugins.manager.pollAt(now), at)
+    return Math.min(engine.pollAt(now), plugins.manager.pollAt(now))
   }
 
   /** The running plugins; undefined while the router is down or where the lab has none. */
   get plugins(): RouterPlugins | undefined {
     return this.#plugins
-  }
-
-  /** The plugins that the lab file gives it. */
-  get specs(): readonly PluginSpec[] {
-    return this.#spec.plugins
-  }
-
-  /** Its side of signaling with hosts; undefined while it is down, and where no host of the lab has an agent. */
-  get signaling(): RouterSignaling | undefined {
-    return this.#signaling
   }
 
   /** Wakes the router after something was asked of it from outside. */
@@ -168,20 +147,24 @@ export class SimRouter implements SimNode, Wakeable {
     }
   }
 
-  #startPlugins(engine: Engine, now: Nanoseconds): void {
-    if (this.#labPlugins === undefined) return
-    const random = this.#random.fork(`plugins of life ${this.#lives}`)
-    this.#plugins = new RouterPlugins(this.name, engine, this.#labPlugins, this.#epochMs, random, this.#lives)
-    // Where operators may speak to the router, its plugins first come through its administration.
-    if (!this.#labPlugins.operated || this.#lives > 1) this.#plugins.loadFirst(this.#spec.plugins, now)
-  }
-
-  #startSignaling(engine: Engine): void {
-    if (this.#labSignaling === undefined) return
-    const random = this.#random.fork(`signaling of life ${this.#lives}`)
-    this.#signaling = new RouterSignaling(engine, this.#labSignaling, random, ({ topic, body, from }, now) =>
-      this.#plugins?.dispatcher.tell(topic, body, { kind: 'neighbour', name: from }, now),
-    )
+  #startPlugins(engine: Engine): void {
+    const plugins = this.#labPlugins
+    if (plugins === undefined) return
+    const timeline = this.#timeline
+    this.#plugins = new RouterPlugins({
+      lab: plugins.lab,
+      router: this.name,
+      engine,
+      plugins,
+      memory: this.#memory,
+      epochMs: this.#epochMs,
+      random: this.#random.fork(`plugins of life ${this.#lives}`),
+      life: this.#lives,
+      now: () => timeline.now,
+      wake: () => this.ring(timeline.now),
+      pause: () => timeline.interrupt(),
+    })
+    this.#plugins.begin(this.#spec.plugins)
   }
 
   #stride(): number {

@@ -1,90 +1,124 @@
 /**
- * The execution environment of one simulated router in one of its lives. The one idea: the real environment manager,
- * dispatcher and sandbox, with modelled processor time, so that a plugin's answers come at virtual times that depend
- * on nothing but the lab.
+ * The execution environment of one simulated router in one of its lives, with its administration. The one idea: the
+ * real router administration, environment manager, dispatcher and sandbox, with modelled processor time, so that a
+ * plugin's answers come at virtual times that depend on nothing but the lab.
  */
 import type { Engine, Nanoseconds, Random } from '../../engine/index.ts'
 import type { JsonValue } from '../../execution-env/contract/index.ts'
-import {
-  Dispatcher,
-  EnvironmentManager,
-  type InstallOptions,
-  MODELLED,
-  type Outcome,
-  type Timing,
-} from '../../execution-env/index.ts'
+import { Dispatcher, EnvironmentManager, MODELLED, type Timing } from '../../execution-env/index.ts'
+import { LocalEngine, ManagedPlugins, Registry, Trust } from '../../router/index.ts'
 import type { PluginSpec } from '../file/index.ts'
 import { LabPluginError } from '../lab-plugin-error.ts'
+import type { Command } from '../record/index.ts'
 import type { PluginReport } from '../report.ts'
 import type { LabPlugins } from './lab-plugins.ts'
+import { LabRouter } from './lab-router.ts'
+import { MemoryDisk } from './memory-disk.ts'
 import { RouterSandboxes } from './router-sandboxes.ts'
+
+/** What outlives a router's lives. */
+export class RouterMemory {
+  readonly disk = new MemoryDisk()
+  /** Plugins of the file that were loaded once: whatever became of them is in the registry. */
+  readonly carriedOut = new Set<PluginSpec>()
+}
+
+export interface RouterPluginsOptions {
+  /** Names of the lab and of the router. */
+  readonly lab: string
+  readonly router: string
+  readonly engine: Engine
+  readonly plugins: LabPlugins
+  readonly memory: RouterMemory
+  readonly epochMs: number
+  readonly random: Random
+  readonly life: number
+  readonly now: () => Nanoseconds
+  /** Wakes the router: something was asked of it. */
+  readonly wake: () => void
+  /** Lets time stand still after the event that is happening. */
+  readonly pause: () => void
+}
 
 export class RouterPlugins {
   readonly manager: EnvironmentManager
   readonly dispatcher: Dispatcher
+  /** All that operators, and the events of the file, can do. */
+  readonly administration: LabRouter
   readonly #router: string
   readonly #plugins: LabPlugins
+  readonly #memory: RouterMemory
   readonly #sandboxes: RouterSandboxes
+  readonly #pause: () => void
   /** Loading takes no virtual time before the router forwards its first packet. */
   readonly #timing: { -readonly [key in keyof Timing]: Timing[key] } & { loadNs: number }
 
-  constructor(
-    router: string,
-    engine: Engine,
-    plugins: LabPlugins,
-    epochMs: number,
-    random: Random,
-    life: number,
-  ) {
+  constructor(options: RouterPluginsOptions) {
+    const { lab, router, engine, plugins, memory, epochMs, random, life, now, wake, pause } = options
     this.#router = router
     this.#plugins = plugins
+    this.#memory = memory
+    this.#pause = pause
     this.#sandboxes = new RouterSandboxes(plugins.sandboxes)
     this.#timing = { ...(MODELLED as Extract<Timing, { kind: 'modelled' }>) }
-    const calendar = (now: Nanoseconds) => epochMs + Math.floor(now / 1e6)
+    const calendar = (at: Nanoseconds) => epochMs + Math.floor(at / 1e6)
     const dispatcher = new Dispatcher({ engine, timing: this.#timing as Timing, calendar })
     this.dispatcher = dispatcher
-    this.manager = new EnvironmentManager({
+    const manager = new EnvironmentManager({
       dispatcher,
       verifier: plugins.verifier(() => calendar(dispatcher.now)),
       sandboxes: this.#sandboxes,
       random,
       scope: `${router}#${life}/`,
     })
+    this.manager = manager
+    this.administration = new LabRouter({
+      node: router,
+      desk: plugins.desk,
+      pause,
+      name: `${lab}/${router}`,
+      engine: new LocalEngine(engine, now, wake),
+      plugins: new ManagedPlugins({ manager, dispatcher, fallback: () => 'closed', now, wake }),
+      registry: Registry.open('/', memory.disk),
+      trust: new Trust(plugins.trust),
+      clock: () => calendar(now()),
+    })
   }
 
-  /** Loads the plugins that the file gives the router, before anything else happens. @throws LabPluginError */
-  loadFirst(specs: readonly PluginSpec[], now: Nanoseconds): void {
+  /**
+   * Brings back what was installed when the router went down, then what the file gives it and it never had; in no
+   * time, as far as virtual time goes.
+   */
+  begin(specs: readonly PluginSpec[]): void {
     const { loadNs } = this.#timing
+    const { carriedOut } = this.#memory
+    const { administration } = this
     this.#timing.loadNs = 0
-    for (const spec of specs) this.load(spec, now)
-    for (let round = 0; round < 1000 && this.poll(now) > 0; round++);
-    this.#timing.loadNs = loadNs
-  }
-
-  load(spec: PluginSpec, now: Nanoseconds): void {
-    const options: InstallOptions = {
-      ...(spec.id === undefined ? {} : { id: spec.id }),
-      config: spec.config as JsonValue,
+    const loadAll = async () => {
+      await administration.start()
+      for (const spec of specs.filter((each) => !carriedOut.has(each))) {
+        await this.#carryOut(this.#loading(spec), spec)
+        carriedOut.add(spec)
+      }
+      this.#timing.loadNs = loadNs
     }
-    this.#attempt('load', spec.id ?? spec.source.path, () =>
-      this.manager.load(this.#plugins.bundle(spec), options, now, this.#expect('load', spec.id ?? '')),
-    )
+    administration.whilePaused(loadAll).catch((error) => {
+      if (!administration.isOver) this.#plugins.fail(error)
+    })
   }
 
-  upgrade(id: string, spec: PluginSpec, now: Nanoseconds): void {
-    const config = { config: spec.config as JsonValue }
-    this.#attempt('upgrade', id, () =>
-      this.manager.upgrade(id, this.#plugins.bundle(spec), config, now, this.#expect('upgrade', id)),
-    )
+  load(spec: PluginSpec): void {
+    void this.#carryOut(this.#loading(spec), spec)
   }
 
-  unload(id: string, flows: 'drain' | 'purge', now: Nanoseconds): void {
-    this.#attempt('unload', id, () =>
-      this.manager.stop(id, flows, now, (outcome) => {
-        this.#expect('unload', id)(outcome)
-        this.manager.remove(id)
-      }),
-    )
+  upgrade(id: string, spec: PluginSpec): void {
+    const bundle = this.#plugins.bundle(spec)
+    const config = spec.config as JsonValue
+    void this.#carryOut({ do: 'upgrade', id, bundle, config, state: 'move', by: 'lab' }, spec)
+  }
+
+  unload(id: string, flows: 'drain' | 'purge'): void {
+    void this.#carryOut({ do: 'unload', id, flows })
   }
 
   /** Lets plugins and dispatcher work at this instant; returns how much was done. @throws what ends the lab */
@@ -92,6 +126,8 @@ export class RouterPlugins {
     const done = this.manager.poll(now)
     const { failure } = this.#plugins.sandboxes
     if (failure !== undefined) throw failure
+    // What is over now goes on in the administration before anything else happens.
+    if (this.administration.isBusy) this.#pause()
     return done
   }
 
@@ -102,6 +138,7 @@ export class RouterPlugins {
 
   /** The router's plug was pulled: its programs end with it. */
   fail(): void {
+    this.administration.end()
     this.manager.close()
     this.#sandboxes.close()
   }
@@ -117,18 +154,20 @@ export class RouterPlugins {
     }))
   }
 
-  #attempt(what: string, id: string, run: () => void): void {
-    try {
-      run()
-    } catch (error) {
-      throw new LabPluginError(`${this.#router}: cannot ${what} ${id}: ${(error as Error).message}`)
-    }
+  #loading(spec: PluginSpec): Command {
+    const settings = { config: spec.config as JsonValue, priority: 0, limits: {}, trusted: false }
+    return { do: 'load', bundle: this.#plugins.bundle(spec), id: spec.id, settings, by: 'lab' }
   }
 
-  #expect(what: string, id: string) {
-    return <T>(outcome: Outcome<T>): void => {
-      if (!outcome.ok)
-        throw new LabPluginError(`${this.#router}: cannot ${what} ${id}: ${outcome.failure.reason}`)
+  /** Does what the file asks for; the lab ends where that is refused, unless the router has lost its power. */
+  async #carryOut(command: Command, spec?: PluginSpec): Promise<void> {
+    try {
+      await this.administration.carryOut(command)
+    } catch (error) {
+      if (this.administration.isOver) return
+      const what = command.do === 'load' ? (spec?.id ?? spec?.source.path) : command.id
+      const { message } = error as Error
+      this.#plugins.fail(new LabPluginError(`${this.#router}: cannot ${command.do} ${what}: ${message}`))
     }
   }
 }

@@ -10,7 +10,6 @@ import { LabPluginError } from '../lab-plugin-error.ts'
 import { EndCapture } from './end-capture.ts'
 import { SimHost } from './host-node.ts'
 import type { LabPlugins } from './lab-plugins.ts'
-import { LabSignaling } from './lab-signaling.ts'
 import type { Plug, SimNode } from './node.ts'
 import { SimRouter } from './router-node.ts'
 import type { RouterPlugins } from './router-plugins.ts'
@@ -31,27 +30,25 @@ export class Simulation {
   readonly routers: readonly SimRouter[]
   readonly #wires = new Map<string, Wire>()
   readonly #nodes = new Map<string, SimNode>()
+  readonly #plugins: LabPlugins | undefined
   #eventsLeft: number
 
   /** @throws EngineError when a router's configuration does not hold */
   constructor(lab: Lab, openCapture?: OpenCapture, plugins?: LabPlugins) {
     this.lab = lab
+    this.#plugins = plugins
     const random = Random.fromSeed(lab.seed)
     const plugs = this.#layWires(random.fork('links'), openCapture)
     const nodes = random.fork('nodes')
     const answers = (client: Client) => answerBytes(lab, client)
-    const signaling = LabSignaling.of(lab)
     const hosts: SimHost[] = []
     const routers: SimRouter[] = []
     for (const [number, spec] of lab.nodes.entries()) {
       const own = plugs.get(spec.name) ?? []
       const stream = nodes.fork(spec.name)
-      const { timeline } = this
-      const done = () => this.#clientDone()
       if (spec.kind === 'host')
-        hosts.push(new SimHost(spec, number, own, timeline, stream, answers, done, signaling))
-      else
-        routers.push(new SimRouter(spec, number, own, timeline, stream, lab.epochMs, plugins, signaling))
+        hosts.push(new SimHost(spec, number, own, this.timeline, stream, answers, () => this.#clientDone()))
+      else routers.push(new SimRouter(spec, number, own, this.timeline, stream, lab.epochMs, plugins))
     }
     this.hosts = hosts
     this.routers = routers
@@ -66,22 +63,38 @@ export class Simulation {
 
   /** The end of the run, if it is known; a run without a duration ends by `isDone`. */
   get untilNs(): Nanoseconds | undefined {
-    return this.lab.durationNs
+    const { durationNs } = this.lab
+    return durationNs === NEVER ? undefined : durationNs
   }
 
   /** Whether every client has made its requests and every event has happened. */
   get isDone(): boolean {
     if (this.lab.durationNs !== undefined) return this.timeline.now >= this.lab.durationNs
-    return this.#eventsLeft === 0 && this.hosts.every((host) => host.isDone)
+    return this.#eventsLeft === 0 && !this.isBusy && this.hosts.every((host) => host.isDone)
   }
 
-  /** Lets up to `limit` events happen, none later than `until`. Returns whether anything is left to do after that. */
+  /** Whether a router's administration is at work: the event loop has to get a turn before time goes on. */
+  get isBusy(): boolean {
+    return this.routers.some((router) => router.plugins?.administration.isBusy === true)
+  }
+
+  /** Why the lab cannot go on, once it cannot. */
+  get failure(): Error | undefined {
+    return this.#plugins?.failure
+  }
+
+  /**
+   * Lets up to `limit` events happen, none later than `until`; fewer while an administration is at work. The event loop
+   * must have had its turn before when `isBusy`. Returns whether anything is left to do after that.
+   */
   step(limit: number, until: Nanoseconds): boolean {
     if (this.isDone) return false
     const end = Math.min(until, this.lab.durationNs ?? NEVER)
     const happened = this.timeline.run(end, limit)
     if (this.isDone) return false
-    if (happened < limit && this.timeline.nextAt > end && end !== NEVER) this.timeline.advance(end)
+    // An administration that an event has set to work goes on at that event's time.
+    const isOver = happened < limit && this.timeline.nextAt > end && (happened === 0 || !this.isBusy)
+    if (isOver && end !== NEVER) this.timeline.advance(end)
     return !this.isDone && this.timeline.nextAt !== NEVER
   }
 
@@ -150,11 +163,11 @@ export class Simulation {
       case 'kill':
         return this.#kill(event.router, event.part, now)
       case 'load':
-        return this.#askPlugins(event.router, now, (plugins) => plugins.load(event.plugin, now))
+        return this.#askPlugins(event.router, now, (plugins) => plugins.load(event.plugin))
       case 'upgrade':
-        return this.#askPlugins(event.router, now, (plugins) => plugins.upgrade(event.id, event.plugin, now))
+        return this.#askPlugins(event.router, now, (plugins) => plugins.upgrade(event.id, event.plugin))
       case 'unload':
-        return this.#askPlugins(event.router, now, (plugins) => plugins.unload(event.id, event.flows, now))
+        return this.#askPlugins(event.router, now, (plugins) => plugins.unload(event.id, event.flows))
       default:
         throw new Error('the simulator does not know this event')
     }
@@ -165,7 +178,6 @@ export class Simulation {
     const router = this.routers.find((each) => each.name === name)!
     if (router.plugins === undefined) throw new LabPluginError(`${name}: is down at ${now / 1e9} s`)
     ask(router.plugins)
-    router.ring(now)
   }
 
   /**

@@ -1,31 +1,13 @@
 import { join, resolve } from 'node:path'
 import { expect } from 'chai'
 import { after, before, describe, it } from 'mocha'
-import { buildBundle, readBundle, signBundle } from '../../execution-env/bundle/index.ts'
-import { AuthorityDirectory, loadCredential } from '../../execution-env/certificates/index.ts'
+import type { AuthorityDirectory } from '../../execution-env/certificates/index.ts'
 import { backends, keepLabUp, loadLabFile, type Report } from '../../lab/index.ts'
-import { type ControlClient, connectRouter } from '../../router/control-client/index.ts'
-import { buildPlugin } from '../../sdk/tools.ts'
+import type { ControlClient } from '../../router/control-client/index.ts'
+import { authorityIn, sessionWith, signedVersion } from '../support/operators.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const examples = resolve(import.meta.dirname, '../../examples')
-const DAY_MS = 86_400_000
-
-/** A bundle of the round-robin example, signed by an operator's own authority. */
-async function signedByMe(authority: AuthorityDirectory, version: string): Promise<Uint8Array> {
-  const { bytes } = await buildPlugin(join(examples, 'round-robin'))
-  const { manifest, code, sourceMap } = readBundle(bytes)
-  const grant = { capabilities: manifest.capabilities }
-  const { certificateFile, keyFile } = authority.issue({
-    name: `me-${version}`,
-    type: 'signer',
-    notBeforeMs: Date.now() - DAY_MS,
-    notAfterMs: Date.now() + DAY_MS,
-    grant,
-  })
-  const bundle = buildBundle({ manifest: { ...manifest, version }, code, sourceMap })
-  return signBundle(bundle, loadCredential(certificateFile, keyFile), Date.now())
-}
 
 describe('a lab that is kept up (R-PR-02)', () => {
   const runtime = process.env['PRONTO_RUNTIME']
@@ -38,25 +20,15 @@ describe('a lab that is kept up (R-PR-02)', () => {
   before(async function () {
     this.timeout(30_000)
     process.env['PRONTO_RUNTIME'] = folder
-    authority = AuthorityDirectory.create(join(folder, 'ca'), {
-      name: 'my authority',
-      notBeforeMs: Date.now() - DAY_MS,
-      notAfterMs: Date.now() + DAY_MS,
-    })
-    authority.publishList(Date.now())
-    let turning = false
+    authority = authorityIn(join(folder, 'ca'))
     ended = keepLabUp(loadLabFile(join(examples, 'showcase.yaml')), await backends.open('sim'), {
       signal: stop.signal,
       trust: join(folder, 'ca'),
-      onSnapshot: () => {
-        turning = true
-      },
     })
-    while (!turning) await Promise.race([ended, new Promise((settle) => setTimeout(settle, 20))])
-    client = await connectRouter({
-      address: { kind: 'local', folder: join(folder, 'showcase', 'r1') },
-      role: 'install',
-    })
+    client = await Promise.race([
+      sessionWith(join(folder, 'showcase', 'r1')),
+      ended.then(() => expect.fail()),
+    ])
   })
 
   after(async () => {
@@ -76,7 +48,7 @@ describe('a lab that is kept up (R-PR-02)', () => {
   })
 
   it('takes a version signed by an authority that the user trusts, and goes back', async () => {
-    const upload = await client.upload(await signedByMe(authority, '2.0.0'))
+    const upload = await client.upload(await signedVersion(authority, '2.0.0'))
     await client.call('upgrade', { id: 'round-robin', upload })
     expect((await versions())[0]).to.include({ version: '2.0.0', state: 'running' })
     await client.call('rollback', { id: 'round-robin' })
@@ -84,12 +56,8 @@ describe('a lab that is kept up (R-PR-02)', () => {
   }).timeout(20_000)
 
   it('refuses a version signed by anyone else, and keeps serving', async () => {
-    const strangers = AuthorityDirectory.create(join(folder, 'strangers'), {
-      name: 'strangers',
-      notBeforeMs: Date.now() - DAY_MS,
-      notAfterMs: Date.now() + DAY_MS,
-    })
-    const upload = await client.upload(await signedByMe(strangers, '3.0.0'))
+    const strangers = authorityIn(join(folder, 'strangers'), 'strangers')
+    const upload = await client.upload(await signedVersion(strangers, '3.0.0'))
     const refused = await client.call('upgrade', { id: 'round-robin', upload }).then(
       () => 'taken',
       (error: Error) => error.message,
