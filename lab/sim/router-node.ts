@@ -10,6 +10,7 @@ import {
   IN_PORT,
   META_SHIFT,
   type Nanoseconds,
+  NEVER,
   type PacketBalance,
   type Random,
   ROUTER_OWNER,
@@ -18,9 +19,11 @@ import type { RouterNode } from '../file/index.ts'
 import { labMac } from '../mac-addresses.ts'
 import type { RouterReport } from '../report.ts'
 import type { LabPlugins } from './lab-plugins.ts'
+import type { LabSignaling } from './lab-signaling.ts'
 import type { Plug, SimNode } from './node.ts'
 import { RouterMemory, RouterPlugins } from './router-plugins.ts'
 import { addBalances, classReports } from './router-report.ts'
+import { RouterSignaling } from './router-signaling.ts'
 import { SimPort } from './sim-port.ts'
 import { Alarm, type Timeline, type Wakeable } from './timeline.ts'
 import type { Attachment } from './wire.ts'
@@ -39,6 +42,7 @@ export class SimRouter implements SimNode, Wakeable {
   readonly #timeline: Timeline
   readonly #random: Random
   readonly #labPlugins: LabPlugins | undefined
+  readonly #labSignaling: LabSignaling | undefined
   readonly #epochMs: number
   readonly #memory = new RouterMemory()
   readonly #past: PacketBalance[] = []
@@ -46,6 +50,7 @@ export class SimRouter implements SimNode, Wakeable {
   #arriving = -1
   #engine: Engine | undefined
   #plugins: RouterPlugins | undefined
+  #signaling: RouterSignaling | undefined
   #alarm: Alarm | undefined
   #ports: SimPort[] = []
 
@@ -57,6 +62,7 @@ export class SimRouter implements SimNode, Wakeable {
     random: Random,
     epochMs: number,
     plugins: LabPlugins | undefined,
+    signaling: LabSignaling | undefined,
   ) {
     this.name = spec.name
     this.#spec = spec
@@ -66,6 +72,7 @@ export class SimRouter implements SimNode, Wakeable {
     this.#random = random
     this.#epochMs = epochMs
     this.#labPlugins = plugins
+    this.#labSignaling = signaling
   }
 
   /** The running engine; undefined while the router is down. */
@@ -86,6 +93,7 @@ export class SimRouter implements SimNode, Wakeable {
     this.#ports = this.#plugs.map((plug, index) => this.#addPort(engine, plug, index))
     engine.control.commit(ROUTER_OWNER, this.#configuration(), now)
     this.#startPlugins(engine)
+    this.#startSignaling(engine)
     this.#alarm.ring(now)
   }
 
@@ -95,6 +103,7 @@ export class SimRouter implements SimNode, Wakeable {
     if (engine === undefined) return
     this.#plugins?.fail()
     this.#plugins = undefined
+    this.#signaling = undefined
     engine.close(now)
     this.#past.push(engine.balance())
     this.#alarm?.stop()
@@ -103,17 +112,25 @@ export class SimRouter implements SimNode, Wakeable {
 
   wake(now: Nanoseconds): Nanoseconds {
     const engine = this.#engine!
-    engine.poll(now)
     const plugins = this.#plugins
-    if (plugins === undefined) return engine.pollAt(now)
+    const signaling = this.#signaling?.server
+    signaling?.poll(now)
+    engine.poll(now)
+    const at = signaling?.pollAt ?? NEVER
+    if (plugins === undefined) return Math.min(engine.pollAt(now), at)
     // What a plugin decides lets packets move, which may ask it again.
     for (let round = 0; round < WAKE_ROUNDS && plugins.poll(now) > 0; round++) engine.poll(now)
-    return Math.min(engine.pollAt(now), plugins.manager.pollAt(now))
+    return Math.min(engine.pollAt(now), plugins.manager.pollAt(now), at)
   }
 
   /** The running plugins; undefined while the router is down or where the lab has none. */
   get plugins(): RouterPlugins | undefined {
     return this.#plugins
+  }
+
+  /** Its side of signaling with hosts; undefined while it is down, and where no host of the lab has an agent. */
+  get signaling(): RouterSignaling | undefined {
+    return this.#signaling
   }
 
   /** Wakes the router after something was asked of it from outside. */
@@ -165,6 +182,14 @@ export class SimRouter implements SimNode, Wakeable {
       pause: () => timeline.interrupt(),
     })
     this.#plugins.begin(this.#spec.plugins)
+  }
+
+  #startSignaling(engine: Engine): void {
+    if (this.#labSignaling === undefined) return
+    const random = this.#random.fork(`signaling of life ${this.#lives}`)
+    this.#signaling = new RouterSignaling(engine, this.#labSignaling, random, ({ topic, body, from }, now) =>
+      this.#plugins?.dispatcher.tell(topic, body, { kind: 'neighbour', name: from }, now),
+    )
   }
 
   #stride(): number {

@@ -10,6 +10,7 @@ import { LabPluginError } from '../lab-plugin-error.ts'
 import { EndCapture } from './end-capture.ts'
 import { SimHost } from './host-node.ts'
 import type { LabPlugins } from './lab-plugins.ts'
+import { LabSignaling } from './lab-signaling.ts'
 import type { Plug, SimNode } from './node.ts'
 import { SimRouter } from './router-node.ts'
 import type { RouterPlugins } from './router-plugins.ts'
@@ -41,14 +42,17 @@ export class Simulation {
     const plugs = this.#layWires(random.fork('links'), openCapture)
     const nodes = random.fork('nodes')
     const answers = (client: Client) => answerBytes(lab, client)
+    const signaling = LabSignaling.of(lab)
     const hosts: SimHost[] = []
     const routers: SimRouter[] = []
     for (const [number, spec] of lab.nodes.entries()) {
       const own = plugs.get(spec.name) ?? []
       const stream = nodes.fork(spec.name)
+      const { timeline } = this
+      const done = () => this.#clientDone()
       if (spec.kind === 'host')
-        hosts.push(new SimHost(spec, number, own, this.timeline, stream, answers, () => this.#clientDone()))
-      else routers.push(new SimRouter(spec, number, own, this.timeline, stream, lab.epochMs, plugins))
+        hosts.push(new SimHost(spec, number, own, timeline, stream, answers, done, signaling))
+      else routers.push(new SimRouter(spec, number, own, timeline, stream, lab.epochMs, plugins, signaling))
     }
     this.hosts = hosts
     this.routers = routers
