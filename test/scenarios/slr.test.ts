@@ -117,7 +117,7 @@ function shown(
 
 describe('service level routing at a site', () => {
   forEachBackend((backend) => {
-    it('spreads TCP, UDP and ICMP echo over the servers, to unmodified clients (R-SLR-01, R-SLR-02, R-SLR-12)', async () => {
+    it('spreads TCP, UDP and ICMP echo over the servers, to unmodified clients (R-SLR-01, R-SLR-02, R-SLR-09, R-SLR-12)', async () => {
       const clients = `[ { protocol: http, to: "198.18.0.80:80", rate: 100/s, count: 300 },
         { protocol: tcp, to: "198.19.7.7:7000", rate: 5/s, count: 12, bytes: 100k },
         { protocol: udp, to: "198.18.0.53:53", rate: 50/s, count: 60 }, { protocol: ping, to: 198.18.0.80, count: 3 } ]`
