@@ -62,7 +62,7 @@ export class PortCaptures {
     const show = writer.port(port)
     capture.sink = (direction, bytes, start, length, now, comment) => {
       if (capture.bytes > WAITING_BYTES) capture.omitted++
-      else show(direction, bytes, start, length, now, comment)
+      else show(direction, bytes, start, length, Math.floor(now), comment)
     }
     const number = this.#next++
     this.#captures.set(number, capture)

@@ -9,9 +9,11 @@ import type { ConfigurationText } from './configurator.ts'
 import { makeRouterFolder } from './control/runtime-folder.ts'
 import { ControlServer } from './control-server/server.ts'
 import { EngineThread } from './engine-thread/engine-thread.ts'
+import { HostSignaling } from './host-signaling.ts'
 import { trustVerifier } from './plugins/managed-plugins.ts'
 import { Router } from './router.ts'
 import { AuditLog } from './state/audit-log.ts'
+import { StateLock } from './state/lock.ts'
 import { Registry } from './state/registry.ts'
 import { defaultStateFolder, makeStateFolder } from './state-folder.ts'
 import { Trust } from './trust.ts'
@@ -36,8 +38,19 @@ export class RouterProcess {
   readonly fault: Promise<never>
   readonly #server: ControlServer
   readonly #thread: EngineThread
+  readonly #signaling: HostSignaling | undefined
+  readonly #lock: StateLock
 
-  private constructor(router: Router, folder: string, server: ControlServer, thread: EngineThread) {
+  private constructor(
+    router: Router,
+    folder: string,
+    server: ControlServer,
+    thread: EngineThread,
+    signaling: HostSignaling | undefined,
+    lock: StateLock,
+  ) {
+    this.#lock = lock
+    this.#signaling = signaling
     this.router = router
     this.folder = folder
     this.#server = server
@@ -51,15 +64,35 @@ export class RouterProcess {
    */
   static async start(options: RouterProcessOptions): Promise<RouterProcess> {
     const source = () => readConfiguration(options.file)
-    const config = configurationOf(source, options.state)
-    const state = makeStateFolder(options.state ?? config.state ?? defaultStateFolder(config.name))
+    // Before anything in a folder is looked at: opening a registry tidies up.
+    let lock = options.state === undefined ? undefined : StateLock.take(makeStateFolder(options.state))
+    try {
+      const config = configurationOf(source, options.state)
+      const state = options.state ?? makeStateFolder(config.state ?? defaultStateFolder(config.name))
+      lock ??= StateLock.take(state)
+      return await RouterProcess.#startIn(state, lock, config, source, options.version)
+    } catch (error) {
+      lock?.release()
+      throw error
+    }
+  }
+
+  static async #startIn(
+    state: string,
+    lock: StateLock,
+    config: RouterConfig,
+    source: () => ConfigurationText,
+    version: string,
+  ): Promise<RouterProcess> {
     const folder = makeRouterFolder(config.name)
     const trust = new Trust()
     const thread = new EngineThread(trustVerifier(trust, Date.now))
     const { engine, plugins } = thread
+    const signaling = config.signaling && new HostSignaling(thread, trust)
+    const tables = signaling && { hosts: () => signaling.hosts(), signaling: () => signaling.counters() }
     const router = new Router({
       name: config.name,
-      version: options.version,
+      version,
       engine,
       plugins,
       registry: Registry.open(state),
@@ -67,12 +100,13 @@ export class RouterProcess {
       trust,
       source,
       clock: Date.now,
+      ...(tables && { tables }),
     })
     try {
       await router.start()
       const { local, remote } = config
       const server = await ControlServer.open({ router, folder, local, remote })
-      return new RouterProcess(router, folder, server, thread)
+      return new RouterProcess(router, folder, server, thread, signaling, lock)
     } catch (error) {
       await thread.close(0)
       throw error
@@ -83,7 +117,9 @@ export class RouterProcess {
   async close(): Promise<void> {
     await this.#server.close()
     await this.router.close()
+    this.#signaling?.close()
     await this.#thread.close(DRAIN_MS)
+    this.#lock.release()
   }
 }
 

@@ -36,6 +36,8 @@ export interface RouterOptions {
   readonly source?: () => ConfigurationText
   /** Calendar milliseconds. */
   readonly clock: () => number
+  /** Tables beside the engine's, by name. */
+  readonly tables?: Readonly<Record<string, () => readonly Row[]>>
 }
 
 /** A capture under way. */
@@ -51,6 +53,7 @@ export type LogLine = PluginLogLine & { readonly id: string }
 /** How long a plugin may take to answer an operator. */
 const ANSWER_MS = 10_000
 const DEFAULT_LOG_LINES = 200
+const DEFAULT_ROWS = 1_000
 
 export class Router {
   readonly name: string
@@ -59,13 +62,15 @@ export class Router {
   readonly trust: Trust
   readonly #engine: EngineAccess
   readonly #plugins: PluginHost
+  readonly #tables: Readonly<Record<string, () => readonly Row[]>>
   readonly #installations: Installations
   readonly #configurator: Configurator | undefined
   readonly #turns = new Turns()
   #warnings: readonly string[] = []
 
   constructor(options: RouterOptions) {
-    const { engine, plugins, registry, trust, source, clock } = options
+    const { engine, plugins, registry, trust, source, clock, tables = {} } = options
+    this.#tables = { ...tables, sandboxes: () => plugins.sandboxes().map(sandboxRow) }
     this.name = options.name
     this.version = options.version
     this.audit = options.audit
@@ -170,8 +175,9 @@ export class Router {
     return answered(id, this.#plugins.ask(id, name, argument))
   }
 
-  query(query: Query): Promise<Answer> {
-    return this.#engine.query(query)
+  async query(query: Query): Promise<Answer> {
+    const own = this.#tables[query.table]
+    return own === undefined ? this.#engine.query(query) : answerOf(query, own())
   }
 
   /** What would happen to a flow, and why. */
@@ -186,12 +192,13 @@ export class Router {
     return { take: () => engine.takeCapture(capture), end: () => engine.endCapture(capture) }
   }
 
-  /** Counters, limits, ports, and the sandboxes of its plugins. */
+  /** Counters, limits, ports, and what stands beside the engine. */
   async stats(): Promise<Readonly<Record<string, readonly Row[]>>> {
     const tables = ['counters', 'limits', 'ports']
     const answers = await Promise.all(tables.map((table) => this.query({ table, limit: 10_000 })))
     const rows = Object.fromEntries(answers.map(({ table, rows }) => [table, rows]))
-    return { ...rows, sandboxes: this.#plugins.sandboxes().map(sandboxRow) }
+    const own = Object.entries(this.#tables).map(([name, read]) => [name, read()])
+    return { ...rows, ...Object.fromEntries(own) }
   }
 
   /** Lets no change begin any more; resolves when those under way are through. */
@@ -214,6 +221,13 @@ export class Router {
       throw new ControlError('forbidden', `${id} is trusted: another version comes by the configuration only`)
     return config === undefined ? settings : { ...settings, config }
   }
+}
+
+/** The rows of a table of the router's own that match. */
+function answerOf({ table, where = {}, limit = DEFAULT_ROWS }: Query, rows: readonly Row[]): Answer {
+  const matching = rows.filter((row) => Object.entries(where).every(([key, value]) => row[key] === value))
+  const atNs = performance.now() * 1e6
+  return { table, atNs, rows: matching.slice(0, limit), truncated: matching.length > limit }
 }
 
 /** A sandbox as a row of a table. */

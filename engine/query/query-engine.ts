@@ -24,7 +24,7 @@ export interface Query {
 }
 
 export interface Answer {
-  readonly table: TableName
+  readonly table: string
   /** Time of the answer. */
   readonly atNs: Nanoseconds
   readonly rows: readonly Row[]

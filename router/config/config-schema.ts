@@ -145,6 +145,10 @@ export const configSchema: Schema = {
       plugins: list(plugin, MAX_PLUGINS, 'a list of plugins'),
       trust: { ...text, description: 'the path of a folder with ca.crt and crl.pem' },
       state: { ...text, description: 'the path of a folder' },
+      signaling: {
+        ...mapping({ port: integer(1, 65_535) }),
+        description: 'where hosts tell of themselves: port, optional',
+      },
       punt: { ...device, description: "a name for a new device such as 'pronto0' (1..15)" },
       control,
     },

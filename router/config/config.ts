@@ -57,6 +57,8 @@ export interface RouterConfig {
   readonly state: string | undefined
   /** Device through which the machine's own programs use the router's addresses; undefined: they cannot. */
   readonly punt: string | undefined
+  /** Where hosts tell of themselves (R-SLR-17); undefined: nowhere. */
+  readonly signaling: { readonly port: number } | undefined
   readonly local: LocalControl
   readonly remote: RemoteControl | undefined
 }

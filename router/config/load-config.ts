@@ -13,6 +13,7 @@ import {
   schemaCheck,
 } from '../../document/index.ts'
 import { type Action, ROUTER_OWNER } from '../../engine/index.ts'
+import { SIGNALING_PORT } from '../../engine/signaling/message.ts'
 import { type JsonValue, normalise } from '../../execution-env/contract/index.ts'
 import {
   checkOwnNetworks,
@@ -74,6 +75,7 @@ function resolveConfig(raw: RawConfig, folder: string, resolver: Resolver): Rout
     trust: resolveTrust(raw, folder, resolver),
     state: raw.state === undefined ? undefined : resolve(folder, raw.state),
     punt: raw.punt,
+    signaling: raw.signaling && { port: raw.signaling.port ?? SIGNALING_PORT },
     local: raw.control?.local ?? {},
     remote: resolveRemote(raw.control?.remote, folder),
   }
@@ -166,7 +168,10 @@ function checkJson(value: JsonValue, path: KeyPath, resolver: Resolver): void {
 /** Plugins and remote operators are believed by their certificates only. */
 function resolveTrust(raw: RawConfig, folder: string, resolver: Resolver): string | undefined {
   if (raw.trust !== undefined) return resolve(folder, raw.trust)
-  const needs = (raw.plugins ?? []).length > 0 ? 'plugins' : raw.control?.remote && 'control.remote'
+  const needs =
+    (raw.plugins ?? []).length > 0
+      ? 'plugins'
+      : (raw.control?.remote && 'control.remote') || (raw.signaling && 'signaling')
   if (needs !== undefined)
     resolver.fault('missing', [], `missing key trust: ${needs} needs to know whom to believe`)
   return undefined

@@ -32,6 +32,7 @@ export const EMPTY_CONFIG: RouterConfig = {
   trust: undefined,
   state: undefined,
   punt: undefined,
+  signaling: undefined,
   local: {},
   remote: undefined,
 }
@@ -43,6 +44,7 @@ const RESTART_KEYS = [
   ['ports', (each: RouterConfig) => each.ports],
   ['state', (each: RouterConfig) => each.state],
   ['punt', (each: RouterConfig) => each.punt],
+  ['signaling', (each: RouterConfig) => each.signaling],
   ['fallback', (each: RouterConfig) => each.fallback],
   ['control.local', (each: RouterConfig) => each.local],
   ['control.remote', (each: RouterConfig) => each.remote],

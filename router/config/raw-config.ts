@@ -33,5 +33,6 @@ export interface RawConfig {
   readonly trust?: string
   readonly state?: string
   readonly punt?: string
+  readonly signaling?: { readonly port?: number }
   readonly control?: { readonly local?: LocalControl; readonly remote?: RawRemote }
 }

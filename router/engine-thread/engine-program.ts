@@ -25,7 +25,10 @@ function fail(error: unknown): never {
 
 function begin(config: RouterConfig): void {
   assert(facilities === undefined, 'begun twice')
-  facilities = new EngineFacilities(config, seed, (error) => setImmediate(() => fail(error)))
+  facilities = new EngineFacilities(config, seed, {
+    fault: (error) => setImmediate(() => fail(error)),
+    signal: (signal) => send({ signal }),
+  })
   const { plugins } = facilities
   pictures = new PictureSource(plugins, () => plugins.sandboxes())
   setInterval(sendPicture, PICTURE_MS).unref()
@@ -63,5 +66,6 @@ async function close(drainMs: number): Promise<void> {
 
 port.on('message', (request: Request) => {
   if ('close' in request) close(request.drainMs).catch(fail)
+  else if ('signals' in request) facilities?.signals(request.signals)
   else void answer(request)
 })

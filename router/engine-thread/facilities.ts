@@ -9,10 +9,13 @@ import { Dispatcher, EnvironmentManager, SandboxPool } from '../../execution-env
 import type { RouterConfig } from '../config/index.ts'
 import { LocalEngine } from '../engine-access.ts'
 import { ManagedPlugins } from '../plugins/managed-plugins.ts'
+import type { SignalingDatagram } from '../signaling/index.ts'
 import { EngineLoop } from './engine-loop.ts'
 import { HandedVerifier } from './judge.ts'
+import type { Signals } from './messages.ts'
 import { type OpenPort, openPort } from './ports.ts'
 import { Punt } from './punt.ts'
+import { SignalingWindow } from './signaling-window.ts'
 
 /** Packets that the router holds: two full default queues on each of four ports. */
 const SLAB_PACKETS = 16_384
@@ -20,6 +23,17 @@ const SLAB_PACKETS = 16_384
 const SLAB_SPARE_BYTES = 256
 const STANDARD_MTU = 1_500
 const DRAIN_INTERVAL_MS = 5
+
+/** Monotonic time in whole nanoseconds: captures have no finer. */
+const clock = (): Nanoseconds => Math.floor(performance.now() * MILLISECOND)
+
+/** Where things go that nobody asked for. */
+export interface FacilitySinks {
+  /** Told of what ended the loop. */
+  fault(error: unknown): void
+  /** A host's datagram, to be judged. */
+  signal(datagram: SignalingDatagram): void
+}
 
 export class EngineFacilities {
   readonly verifier = new HandedVerifier()
@@ -32,16 +46,16 @@ export class EngineFacilities {
   readonly #loop: EngineLoop
   readonly #ports: OpenPort[]
   readonly #punt: Punt | undefined
+  readonly #dispatcher: Dispatcher
+  readonly #signaling: SignalingWindow | undefined
   readonly #descriptors: number[] = []
 
   /**
    * Opens the ports of a configuration and begins to turn.
    * @param seed 32-bit secret
-   * @param onFault told of what ended the loop
    * @throws LinuxError, EngineError; nothing stays open
    */
-  constructor(config: RouterConfig, seed: number, onFault: (error: unknown) => void) {
-    const clock = (): Nanoseconds => performance.now() * MILLISECOND
+  constructor(config: RouterConfig, seed: number, sinks: FacilitySinks) {
     const calendar = () => Date.now()
     const random = Random.fromSeed(seed)
     this.#ports = []
@@ -73,10 +87,13 @@ export class EngineFacilities {
       waiting: this.#waiter,
       descriptors: () => this.#waitedFor(),
       clock,
-      onFault,
+      onFault: sinks.fault,
     })
     const wake = () => this.#loop.wake()
-    const { fallback } = config
+    const { fallback, signaling } = config
+    if (signaling !== undefined)
+      this.#signaling = new SignalingWindow(engine, signaling.port, (datagram) => sinks.signal(datagram))
+    this.#dispatcher = dispatcher
     this.engine = new LocalEngine(engine, clock, () => this.#changed())
     this.plugins = new ManagedPlugins({
       manager,
@@ -89,6 +106,16 @@ export class EngineFacilities {
     this.#loop.start()
   }
 
+  /** Carries out what came of signaling. */
+  signals({ judged, send, tell }: Signals): void {
+    const now = clock()
+    for (let each = 0; each < judged; each++) this.#signaling?.judged()
+    for (const datagram of send) this.#engine.sendDatagram(datagram, now)
+    for (const { topic, body, from } of tell)
+      this.#dispatcher.tell(topic, body, { kind: 'neighbour', name: from }, now)
+    this.#loop.wake()
+  }
+
   /** Lets what waits leave for a bounded time, then gives up everything. */
   async close(drainMs: number): Promise<void> {
     const until = performance.now() + drainMs
@@ -97,7 +124,7 @@ export class EngineFacilities {
     this.#loop.stop()
     this.#manager.close()
     this.#punt?.close()
-    this.#engine.close(performance.now() * MILLISECOND)
+    this.#engine.close(clock())
     for (const each of this.#ports) each.close()
     await this.sandboxes.close()
     this.#waiter.close()

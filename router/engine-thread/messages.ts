@@ -6,6 +6,7 @@ import type { AuthenticBundle } from '../../execution-env/index.ts'
 import type { ControlErrorCode, ControlProblem } from '../control/errors.ts'
 import type { EngineAccess } from '../engine-access.ts'
 import type { PluginHost, PluginLogLine, PluginReport, SandboxReport } from '../plugins/plugin-host.ts'
+import type { SignalingDatagram, Tidings } from '../signaling/index.ts'
 
 /** What is called: everything of these that answers with a promise. */
 export interface Facilities {
@@ -28,7 +29,19 @@ export interface Call {
   readonly judged?: AuthenticBundle
 }
 
-export type Request = Call | { readonly close: true; readonly drainMs: number }
+/** What came of datagrams of hosts. */
+export interface Signals {
+  /** Datagrams that are judged. */
+  readonly judged: number
+  readonly send: readonly SignalingDatagram[]
+  /** For plugins. */
+  readonly tell: readonly Tidings[]
+}
+
+export type Request =
+  | Call
+  | { readonly signals: Signals }
+  | { readonly close: true; readonly drainMs: number }
 
 /** A refusal on its way. */
 export interface SentError {
@@ -55,4 +68,8 @@ export interface Picture {
   readonly logs: readonly LogNews[]
 }
 
-export type Message = Reply | { readonly picture: Picture } | { readonly closed: true }
+export type Message =
+  | Reply
+  | { readonly picture: Picture }
+  | { readonly signal: SignalingDatagram }
+  | { readonly closed: true }

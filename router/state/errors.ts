@@ -5,6 +5,7 @@ export type StateErrorCode =
   | 'damaged' // a file is not what the router wrote
   | 'unreadable' // the folder cannot be read or written
   | 'limit' // more than the registry holds
+  | 'locked' // another router runs on the folder
 
 /** Refused: `code` for programs, `message` for people, `place` naming the file or folder. */
 export class StateError extends Error {

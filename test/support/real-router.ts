@@ -100,6 +100,11 @@ export class RealRouter {
     return { code: child.exitCode, signal: child.signalCode, output: this.#output }
   }
 
+  /** What the router has said so far. */
+  get output(): string {
+    return this.#output
+  }
+
   /** Runs a command of pronto for this router; answers with what it printed. */
   pronto(...words: readonly string[]): string {
     const environment = [`PRONTO_RUNTIME=${this.runtime}`, process.execPath, LAUNCHER]
