@@ -6,6 +6,7 @@ import { hostCommands } from './host.ts'
 import { labDown, labGraph, labSchemaCommand, labValidate } from './lab.ts'
 import { labRun, labUp } from './lab-run.ts'
 import { pluginBuild, pluginInspect, pluginNew, pluginSign, pluginVerify } from './plugin.ts'
+import { pluginDev } from './plugin-dev.ts'
 import { pluginTest } from './plugin-test.ts'
 import { routerCommands } from './router.ts'
 import { showcase } from './showcase.ts'
@@ -23,6 +24,7 @@ export const commands: readonly Command[] = [
   caRevoke,
   caList,
   pluginNew,
+  pluginDev,
   pluginTest,
   pluginBuild,
   pluginSign,

@@ -1,4 +1,7 @@
-/** `pronto plugin new|build|sign|verify|inspect`: the author's way from a folder to a bundle that routers load. */
+/**
+ * `pronto plugin new|build|sign|verify|inspect`: the author's way from a folder to a bundle that routers load. `dev` and
+ * `test` have files of their own.
+ */
 import { resolve } from 'node:path'
 import { MAX_BUNDLE_BYTES, type VerifiedBundle } from '../../execution-env/bundle/index.ts'
 import { describeCapabilities } from '../../execution-env/contract/index.ts'
@@ -10,8 +13,10 @@ import {
   signPlugin,
   verifyPlugin,
 } from '../../sdk/tools.ts'
+import { authorCommand } from '../author-command.ts'
 import { type Call, type Command, DONE, type ExitCode, type Parameter, UsageError } from '../command.ts'
 import { readInput, writeOutput } from '../files.ts'
+import { packageRoot } from '../package-root.ts'
 import { harmless, tellingRefusals, warningLines } from './refusals.ts'
 
 const BUNDLE: Parameter = { name: 'BUNDLE', describes: 'a file NAME-VERSION.pronto' }
@@ -20,15 +25,15 @@ const instant = (ms: number): string => new Date(ms).toISOString().replace('.000
 
 export const pluginNew: Command = {
   words: ['plugin', 'new'],
-  summary: 'Make a folder with a small plugin to begin with',
+  summary: 'Make a folder with a small plugin, its test and a lab to begin with',
   parameters: [{ name: 'NAME', describes: 'lower-case letters, digits and hyphens' }],
   options: {},
   run: (call) =>
     tellingRefusals(() => {
       const [name] = call.arguments as readonly [string]
-      const files = scaffoldPlugin('.', name)
+      const files = scaffoldPlugin('.', name, authorCommand(name, packageRoot()))
       if (call.json) call.terminal.printJson({ name, files })
-      else call.terminal.print(...files, '', `next: pronto plugin build ${name}`)
+      else call.terminal.print(...files, '', `next: cd ${name}, then npm run dev, npm test or npm run build`)
       return DONE
     }),
 }

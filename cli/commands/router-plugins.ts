@@ -223,7 +223,7 @@ function configOf(each: Call): { config?: JsonValue } {
 }
 
 /** The mapping in a file that an option names. */
-function fileOption(each: Call, name: string): JsonValue | undefined {
+export function fileOption(each: Call, name: string): JsonValue | undefined {
   const file = each.option(name)
   if (file === undefined) return undefined
   const { value } = readDocument(readDocumentFile(file, 'a file'), file)
