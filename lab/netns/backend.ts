@@ -12,6 +12,7 @@ import type { Lab } from '../file/index.ts'
 import { LabBundles } from '../lab-bundles.ts'
 import type { Measurements } from '../report.ts'
 import { CAPABILITIES, refusals } from './capabilities.ts'
+import { LabCaptures } from './captures.ts'
 import { hasUsableCurl } from './client-tool.ts'
 import { takeDown } from './down.ts'
 import { isOwned, Ledger, readLedger } from './ledger.ts'
@@ -67,13 +68,22 @@ async function live(
   const network = await LabNetwork.make(lab, ledger, turn)
   const patterns = new PatternFiles(folder)
   const surroundings: Surroundings = { lab, ledger, network, folder, patterns, bundles }
-  const live = new LiveLab(surroundings, hasUsableCurl())
-  await orAborted(live.start(), options.signal)
-  const setUpSeconds = (performance.now() - started) / 1000
-  await tend(live, lab, ledger, options, keptUp)
-  await live.settle()
-  const measured = await live.measure()
-  return { ...measured, wall: { setUpSeconds } }
+  const { captureFolder } = options
+  const captures = captureFolder === undefined ? undefined : new LabCaptures(lab, network, captureFolder)
+  let notCaptured = 0
+  let measured: Measurements
+  let setUpSeconds: number
+  try {
+    const live = new LiveLab(surroundings, hasUsableCurl())
+    await orAborted(live.start(), options.signal)
+    setUpSeconds = (performance.now() - started) / 1000
+    await tend(live, lab, ledger, options, keptUp)
+    await live.settle()
+    measured = await live.measure()
+  } finally {
+    notCaptured = captures?.close() ?? 0
+  }
+  return { ...measured, wall: { setUpSeconds, ...(captures === undefined ? {} : { notCaptured }) } }
 }
 
 /** Until it is done, or its user has had enough. A lab that is kept up stays so without a duration. */
