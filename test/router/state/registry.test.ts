@@ -5,13 +5,16 @@ import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { describe, it } from 'mocha'
-import { type RegistryEntry, versionOf } from '../../../router/state/entry.ts'
+import { type AppliedConfiguration, type RegistryEntry, versionOf } from '../../../router/state/entry.ts'
 import { StateError } from '../../../router/state/errors.ts'
 import { fileOf, Registry } from '../../../router/state/registry.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { Dead, ModelDisk } from './model-disk.ts'
 
 const ROOT = '/state'
+
+/** Writing, flushing, renaming and flushing the folder: of the bundle, of the registry, and of the registry again. */
+const DISK_STEPS = 12
 
 function bundle(text: string): Uint8Array {
   return new TextEncoder().encode(`bundle ${text}`)
@@ -39,17 +42,28 @@ function folder(): string {
 
 /** What a registry holds, with the bundle behind every name. */
 function contentOf(registry: Registry): string {
+  const configuration = registry.readConfiguration()?.text ?? ''
   const texts = registry.entries.map((each) => {
     const files = [each.file, ...(each.previous === undefined ? [] : [each.previous.file])]
     return `${each.id}: ${files.map((file) => new TextDecoder().decode(registry.readBundle(file))).join(' < ')}`
   })
-  return texts.join('; ')
+  return [...texts, ...(configuration === '' ? [] : [configuration])].join('; ')
 }
 
-/** One life of a registry: what happens to it, step by step. */
+const CONFIGURATION: AppliedConfiguration = {
+  file: 'r.yaml',
+  folder: '/etc',
+  text: 'name: r1',
+  declarations: { a: 'd' },
+  stopped: false,
+}
+
+/** One life of a registry: every kind of write that a router makes to it, step by step. */
 const LIFE: readonly ((registry: Registry) => void)[] = [
+  (registry) => registry.writeConfiguration(CONFIGURATION),
   (registry) => registry.put(entry('a', 'a1'), bundle('a1')),
   (registry) => registry.put(entry('b', 'b1'), bundle('b1')),
+  (registry) => registry.writeConfiguration({ ...CONFIGURATION, text: 'name: r2', stopped: true }),
   (registry) => registry.put(entry('a', 'a2', { previous: versionOf(entry('a', 'a1')) }), bundle('a2')),
   (registry) => registry.put(entry('a', 'a1')),
   (registry) => registry.remove('b'),
@@ -94,18 +108,11 @@ describe('Registry', () => {
     const registry = Registry.open(place)
     registry.put(entry('a', 'a1', { allow: { flows: { to: ['10.0.0.0/8'] } } }), bundle('a1'))
     registry.put(entry('b', 'b1'), bundle('b1'))
-    const applied = {
-      file: 'r.yaml',
-      folder: '/etc',
-      text: 'name: r1',
-      declarations: { a: 'd' },
-      stopped: false,
-    }
-    registry.writeConfiguration(applied)
+    registry.writeConfiguration(CONFIGURATION)
     const again = Registry.open(place)
     expect(again.entries).to.deep.equal(registry.entries)
-    expect(contentOf(again)).to.equal('a: bundle a1; b: bundle b1')
-    expect(again.readConfiguration()).to.deep.equal(applied)
+    expect(contentOf(again)).to.equal('a: bundle a1; b: bundle b1; name: r1')
+    expect(again.readConfiguration()).to.deep.equal(CONFIGURATION)
   })
 
   it('keeps only the bundles that count, readable for nobody else', () => {
@@ -158,14 +165,15 @@ describe('Registry', () => {
   describe('when a real process is killed (SIGKILL) at a step of a real disk', () => {
     it('comes back whole', async () => {
       const child = fileURLToPath(new URL('./killed-child.ts', import.meta.url))
-      const runs = [1, 2, 3, 4, 5, 6, 8, 9].map(async (step) => {
+      const runs = Array.from({ length: DISK_STEPS + 1 }, (_, index) => index + 1).map(async (step) => {
         const place = folder()
         Registry.open(place).put(entry('a', 'a1'), bundle('a1'))
         const signal = await new Promise((settle, reject) => {
           const running = spawn(process.execPath, [child, place, `${step}`], { stdio: 'inherit' })
           running.on('error', reject).on('exit', (_, by) => settle(by))
         })
-        expect(signal, `step ${step}`).to.equal('SIGKILL')
+        // One step more than there are: it lives to its end.
+        expect(signal, `step ${step}`).to.equal(step > DISK_STEPS ? null : 'SIGKILL')
         const registry = Registry.open(place)
         expect(['a: bundle a1', 'a: bundle a2 < bundle a1']).to.include(contentOf(registry))
         expect(readdirSync(place).sort()).to.deep.equal(['bundles', 'registry.json'])
