@@ -29,13 +29,13 @@ const DAY_MS = 86_400_000
 /** An authority whose keys follow from its name. */
 export class TestAuthority {
   readonly root: Credential
-  readonly #name: string
+  readonly #secret: string
   readonly #revoked = new Map<string, { atMs: number; reason: RevocationReason }>()
   #serial = 0x1000
   #lists = 0
 
-  constructor(name = 'test authority') {
-    this.#name = name
+  constructor(name = 'test authority', secret = name) {
+    this.#secret = secret
     this.root = createRoot({ name, serial: '01', key: this.#key('root'), ...this.#validity() })
   }
 
@@ -70,7 +70,7 @@ export class TestAuthority {
   }
 
   #key(name: string) {
-    return createKey({ algorithm: 'ed25519', seed: deriveSeed(this.#name, name) })
+    return createKey({ algorithm: 'ed25519', seed: deriveSeed(this.#secret, name) })
   }
 }
 
