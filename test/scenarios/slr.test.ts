@@ -6,6 +6,9 @@ import { describe, it } from 'mocha'
 import { forEachBackend, labWithPlugins } from '../support/labs.ts'
 import { requireTool, runTool } from '../support/oracle.ts'
 
+/** What a backend cannot do yet. */
+const MISSING = { netns: 'its hosts do not end tunnels yet' }
+
 const SERVERS = ['10.0.2.2', '10.0.3.2', '10.0.4.2']
 
 /** A site: a client, the site's router and three servers of one service. */
@@ -15,15 +18,21 @@ interface SiteLab {
   readonly config: string
   readonly events?: string
   readonly duration?: string
+  /** Loads that the agents of s1, s2, s3 report at first; without them they have none. */
+  readonly loads?: readonly number[]
 }
 
 const config = (host = '', servers = SERVERS.map((each) => `{ address: ${each} }`).join(', ')) =>
   `{ virtualHosts: [ { to: 198.18.0.0/15${host} } ], servers: [ ${servers} ] }`
 
-function siteLab({ clients, config: slr, events = '[]', duration }: SiteLab) {
+function siteLab({ clients, config: slr, events = '[]', duration, loads }: SiteLab) {
+  const agent = (number: number) =>
+    loads === undefined
+      ? ''
+      : `agent: { routers: [ 10.0.${number + 1}.1 ], interval: 500ms, load: ${loads[number - 1]} },`
   const server = (number: number) => `
   s${number}: { kind: host, addresses: { eth0: 10.0.${number + 1}.2/24 }, gateway: 10.0.${number + 1}.1,
-        virtualHosts: [ 198.18.0.0/15 ],
+        virtualHosts: [ 198.18.0.0/15 ], ${agent(number)}
         services: [ { protocol: http, port: 80, bytes: 10k }, { protocol: tcp, port: 7000 }, { protocol: udp, port: 53, bytes: 100 } ] }`
   const link = (number: number) =>
     `\n  - { endpoints: [ "r1:eth${number}", "s${number}:eth0" ], delay: 100us, mtu: 1520 }`
@@ -39,6 +48,10 @@ links:
 events: ${events}
 `)
 }
+
+/** The site's servers are learnt by what they say. */
+const learning = (host = '') =>
+  `{ virtualHosts: [ { to: 198.18.0.0/15${host} } ], learn: { from: [ 10.0.0.0/8 ], silenceMs: 2000 } }`
 
 const upgrade = (at: string, slr: string) =>
   `{ at: ${at}, upgrade: { router: r1, id: slr, plugin: ./plugins/slr, config: ${slr} } }`
@@ -166,6 +179,52 @@ describe('service level routing at a site', () => {
       }
     }).timeout(60_000)
 
+    it('learns servers by hello, and sends new flows where the load is least (R-SLR-13, R-SLR-17)', async () => {
+      const clients = `[ { protocol: http, to: "198.18.0.80:80", rate: 100/s, count: 400, start: 1s } ]`
+      const events = `[ { at: 3s, set: { host: s1, load: 0.95 } } ]`
+      const lab = siteLab({ clients, config: learning(', flowLoad: 0.001'), events, loads: [0.1, 0.5, 0.9] })
+      const report = await backend.run(lab)
+      const [pages] = report.clients['c1']!
+      expect(pages).to.deep.include({ completed: 400, failed: 0, corrupted: 0 })
+      expect(pages!.servers['s1'], 'until it reports that it is busy').to.be.within(195, 265)
+      expect(pages!.servers['s2'], 'from then on').to.be.within(135, 205)
+      expect(pages!.servers).to.not.have.property('s3')
+    }).timeout(60_000)
+
+    it('leaves a server that fails out until it is back, and lets flows without connections go on (R-SLR-02, R-SLR-17)', async () => {
+      const clients = `[ { protocol: http, to: "198.18.0.80:80", rate: 60/s, count: 720, timeout: 1s, start: 3s },
+        { protocol: ping, to: 198.18.0.80, count: 13, timeout: 900ms, start: 2s } ]`
+      const events = '[ { at: 6500ms, fail: s1 }, { at: 11s, recover: s1 } ]'
+      const lab = siteLab({ clients, config: learning(), events, loads: [0, 0.1, 0.1] })
+      const report = await backend.run(lab)
+      const [pages, pings] = report.clients['c1']!
+      expect(pages!.completed + pages!.failed).to.equal(720)
+      expect(pages!.corrupted).to.equal(0)
+      // What begins until the silence of 3.5 intervals is noticed; what it was sent counts against it meanwhile.
+      expect(pages!.failed).to.be.within(1, 60)
+      expect(pages!.servers['s1'], 'more than half of what begins in 7.5 of 12 seconds').to.be.within(
+        230,
+        340,
+      )
+      expect(pages!.servers['s2'], 'the rest is shared').to.be.within(160, 260)
+      // The pings began at s1: one flow, which another server answers when s1 is known to be gone.
+      expect(pings!.failed).to.be.within(1, 2)
+      expect(pings!.completed).to.equal(13 - pings!.failed)
+      expect(report.conservation).to.equal(true)
+    }).timeout(60_000)
+
+    it('takes what it knows of its servers to the next version (R-SLR-11, R-SLR-17)', async () => {
+      const clients = `[ { protocol: http, to: "198.18.0.80:80", rate: 100/s, count: 400, start: 1s },
+        { protocol: tcp, to: "198.18.0.80:7000", count: 3, concurrency: 3, bytes: 20M, timeout: 60s, start: 1s } ]`
+      const events = `[ ${upgrade('2700ms', learning(', policy: weighted'))}, { at: 4200ms, kill: { router: r1, part: sandbox } } ]`
+      const report = await backend.run(siteLab({ clients, config: learning(), events, loads: [0, 0, 0] }))
+      const [pages, streams] = report.clients['c1']!
+      expect(pages).to.deep.include({ completed: 400, failed: 0, corrupted: 0 })
+      for (const name of ['s1', 's2', 's3']) expect(pages!.servers[name], name).to.be.within(110, 160)
+      expect(streams).to.include({ completed: 3, failed: 0, corrupted: 0 })
+      expect(report.routers['r1']!.plugins[0]).to.include({ state: 'running' })
+    }).timeout(60_000)
+
     it('lets answers take another way, and shows a client its virtual host only (R-SLR-05, R-SLR-06)', async function () {
       requireTool(this, 'tshark')
       const { report, captures } = await backend.runWithCaptures(labWithPlugins(TWO_WAYS))
@@ -200,5 +259,5 @@ describe('service level routing at a site', () => {
           `${address},198.18.0.80,10.0.1.2\t1000`,
         ])
     }).timeout(60_000)
-  })
+  }, MISSING)
 })

@@ -44,18 +44,21 @@ export interface ScenarioBackend {
   runWithCaptures(labFile: LabFile): Promise<{ report: Report; captures: Map<string, Uint8Array> }>
 }
 
-/** Says a scenario once for every backend; one that this version does not have is skipped with that reason. */
-export function forEachBackend(scenario: (backend: ScenarioBackend) => void): void {
+/**
+ * Says a scenario once for every backend. One that this machine does not have is skipped with that reason, and one of
+ * `missing` with what it cannot do yet.
+ */
+export function forEachBackend(
+  scenario: (backend: ScenarioBackend) => void,
+  missing: Partial<Record<BackendName, string>> = {},
+): void {
   for (const name of BACKEND_NAMES)
     describe(`on ${name}`, () => {
       beforeEach(async function () {
-        try {
-          await backends.open(name)
-        } catch (error) {
-          if (!(error instanceof BackendUnavailableError)) throw error
-          this.currentTest!.title += ` [skipped: ${error.message}]`
-          this.skip()
-        }
+        const reason = missing[name] ?? (await unavailability(name))
+        if (reason === undefined) return
+        this.currentTest!.title += ` [skipped: ${reason}]`
+        this.skip()
       })
       scenario({
         name,
@@ -63,6 +66,16 @@ export function forEachBackend(scenario: (backend: ScenarioBackend) => void): vo
         runWithCaptures: async (labFile) => await runWithCaptures(labFile, name),
       })
     })
+}
+
+async function unavailability(name: BackendName): Promise<string | undefined> {
+  try {
+    await backends.open(name)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof BackendUnavailableError)) throw error
+    return error.message
+  }
 }
 
 /** Runs a lab on the simulator. */
