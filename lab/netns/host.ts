@@ -7,6 +7,7 @@ import { addressOf, contains, subnetOf } from '../../document/index.ts'
 import { entryPath } from '../../execution-env/sandbox/index.ts'
 import { type HostNode, hostsOf } from '../file/index.ts'
 import type { ClientReport } from '../report.ts'
+import { NetnsAgent } from './host-agent.ts'
 import { HostClients } from './host-clients.ts'
 import { startNginx } from './nginx.ts'
 import { LabProcess } from './process.ts'
@@ -21,6 +22,8 @@ export class NetnsHost {
   readonly #surroundings: Surroundings
   readonly #clients: HostClients
   #processes: LabProcess[] = []
+  #agent: NetnsAgent | undefined
+  #load: number
   #lives = 0
   #up = false
 
@@ -28,6 +31,7 @@ export class NetnsHost {
     this.name = spec.name
     this.#spec = spec
     this.#surroundings = surroundings
+    this.#load = spec.agent?.load ?? 0
     this.#clients = new HostClients(spec, surroundings, hasCurl)
   }
 
@@ -46,11 +50,20 @@ export class NetnsHost {
     if (this.#up) return
     this.#up = true
     const life = this.#lives++
-    const { services } = this.#spec
+    const { services, virtualHosts } = this.#spec
+    if (virtualHosts.length > 0) {
+      this.#agent = await NetnsAgent.start(this.#spec, this.#load, this.#surroundings, life)
+      this.#processes.push(this.#agent.process)
+    }
     if (services.some(({ protocol }) => protocol === 'http'))
       this.#processes.push(await startNginx(this.#spec, this.#surroundings, life))
     if (services.some(({ protocol }) => protocol !== 'http')) await this.#startServices(life)
     await this.#clients.start(life)
+  }
+
+  /** Resolves when the routers that it tells of itself know it. */
+  async greeted(): Promise<void> {
+    await this.#agent?.greeted()
   }
 
   begin(nowNs: number): void {
@@ -64,6 +77,7 @@ export class NetnsHost {
     this.#surroundings.network.setNode(this.name, false)
     const processes = this.#processes
     this.#processes = []
+    this.#agent = undefined
     await Promise.all([this.#clients.fail(), ...processes.map((each) => each.kill())])
   }
 
@@ -75,7 +89,10 @@ export class NetnsHost {
   }
 
   /** Sets the load that its agent reports. */
-  setLoad(_load: number): void {}
+  setLoad(load: number): void {
+    this.#load = load
+    this.#agent?.setLoad(load)
+  }
 
   async refresh(): Promise<void> {
     await this.#clients.refresh()

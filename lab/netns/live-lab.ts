@@ -40,6 +40,7 @@ export class LiveLab {
     // Routers first: what a host says when it comes up finds them there.
     await together(this.#routers, (router) => router.start())
     await together(this.#hosts, (host) => host.start())
+    await Promise.all(this.#hosts.map((host) => host.greeted()))
     this.#zeroMs = performance.now()
     for (const host of this.#hosts) host.begin(0)
   }

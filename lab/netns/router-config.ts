@@ -2,7 +2,7 @@
  * The configuration of a lab's router as `pronto router run` reads it. The one idea: a router of a lab is a router; what
  * the lab adds is the faulty link in front of a port, which a real one would have in its cable.
  */
-import type { Lab, Link, RouterNode } from '../file/index.ts'
+import { hostsOf, type Lab, type Link, type RouterNode } from '../file/index.ts'
 
 export interface RouterFiles {
   /** Folder with ca.crt and crl.pem. */
@@ -34,6 +34,7 @@ export function routerConfig(lab: Lab, router: RouterNode, files: RouterFiles): 
         ...(id === undefined ? {} : { id }),
         config,
       })),
+      ...(hostsOf(lab).some(({ agent }) => agent !== undefined) ? { signaling: {} } : {}),
       trust: files.trust,
       state: files.state,
     },

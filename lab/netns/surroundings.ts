@@ -18,8 +18,8 @@ export interface Surroundings {
 }
 
 /** Writes a generated file and returns its path. */
-export function writeGenerated({ folder }: Surroundings, name: string, text: string): string {
+export function writeGenerated({ folder }: Surroundings, name: string, text: string, mode = 0o644): string {
   const path = join(folder, name)
-  writeFileSync(path, text)
+  writeFileSync(path, text, { mode })
   return path
 }
