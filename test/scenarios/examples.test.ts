@@ -10,6 +10,7 @@ describe('the example labs', () => {
     'round-robin',
     'consistent-hash',
     'time-of-day',
+    'service-level-routing',
   ])
     it(`${name} meets its expectations and conserves every packet`, async () => {
       const report = await simulate(exampleLab(name))
