@@ -9,7 +9,7 @@ export function twinRouters(events: string): LabFile {
   const half = (n: number) => `
   c${n}: { kind: host, addresses: { eth0: 10.${n}.1.2/24 }, gateway: 10.${n}.1.1,
         clients: [ { protocol: http, to: "198.18.0.80:80", rate: 100/s, count: 800 },
-                   { protocol: tcp, to: "198.18.0.80:7000", count: 3, concurrency: 3, bytes: 8M } ] }
+                   { protocol: tcp, to: "198.18.0.80:7000", count: 3, concurrency: 3, bytes: 2M, start: 1800ms } ] }
   r${n}:
     kind: router
     addresses: { eth0: 10.${n}.1.1/24, eth1: 10.${n}.2.1/24, eth2: 10.${n}.3.1/24 }
