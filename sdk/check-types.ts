@@ -11,7 +11,8 @@ import { TEST_KIT } from './kit-names.ts'
 import type { PluginProblem } from './plugin-error.ts'
 import { AUTHOR_COMPILER_OPTIONS } from './scaffold-files.ts'
 
-const ENDING = extname(import.meta.filename)
+/** What the compiler reads of the kit: its sources, or what was declared of them. */
+const ENDING = extname(import.meta.filename) === '.ts' ? '.ts' : '.d.ts'
 const DIAGNOSTIC = /^(?:(.+?)\((\d+),(\d+)\): )?error (TS\d+: .*)$/
 const MAX_OUTPUT = 1 << 20
 

@@ -36,21 +36,30 @@ export async function lookAt(
   signal: AbortSignal,
   onOutput: (text: string) => void,
 ): Promise<Look> {
-  const types = checkTypes(folder, signal).catch((error: unknown) => {
-    signal.throwIfAborted()
-    throw error
-  })
   try {
-    const built = await buildPlugin(folder)
-    const files = findTests(folder)
-    const tests = files.length === 0 ? undefined : runTests({ folder, files, signal, onOutput })
-    const look = { built, problems: [], types: await types, tests: await tests }
+    const [types, { built, problems, tests }] = await Promise.all([
+      checkTypes(folder, signal),
+      buildAndTest(folder, signal, onOutput),
+    ])
+    return { built, problems, types, tests }
+  } finally {
     signal.throwIfAborted()
-    return look
+  }
+}
+
+async function buildAndTest(
+  folder: string,
+  signal: AbortSignal,
+  onOutput: (text: string) => void,
+): Promise<Omit<Look, 'types'>> {
+  let built: BuiltPlugin
+  try {
+    built = await buildPlugin(folder)
   } catch (error) {
     if (!(error instanceof PluginError)) throw error
-    const look = { built: undefined, problems: error.problems, types: await types, tests: undefined }
-    signal.throwIfAborted()
-    return look
+    return { built: undefined, problems: error.problems, tests: undefined }
   }
+  const files = findTests(folder)
+  const tests = files.length === 0 ? undefined : await runTests({ folder, files, signal, onOutput })
+  return { built, problems: [], tests }
 }

@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { describe, it } from 'mocha'
 import { readBundle } from '../../execution-env/bundle/index.ts'
-import { bareEnvironment, build } from '../cli/launched.ts'
+import { bareEnvironment, build, Launched } from '../cli/launched.ts'
 import { inFolder, ROOT } from './kit.ts'
 
 /** A folder in which the package is installed as npm would, but without types of Node. */
@@ -31,8 +31,9 @@ function install(folder: string): string {
 }
 
 describe('the kit in an installed package', () => {
-  it('builds and types a plugin from built JavaScript', async () => {
-    await inFolder((folder) => {
+  it('builds, types and tests a plugin from built JavaScript', async function () {
+    this.timeout(60_000)
+    await inFolder(async (folder) => {
       const home = install(folder)
       const run = (command: string, ...words: string[]) => {
         const { status, stdout, stderr } = spawnSync(command, words, {
@@ -49,6 +50,19 @@ describe('the kit in an installed package', () => {
       pronto('plugin', 'build', 'mine')
       const { code } = readBundle(readFileSync(join(folder, 'mine-0.1.0.pronto')))
       expect(code).to.contain('leastLoad').and.not.contain(folder)
+
+      expect(pronto('plugin', 'test', 'mine')).to.contain('2 tests passed')
+      const launcher = join(home, 'cli', 'launcher.mjs')
+      const mine = join(folder, 'mine')
+      const dev = new Launched('/usr/bin/env', ['node', launcher, 'plugin', 'dev', mine, '--json'])
+      try {
+        await dev.until('"event":"look"')
+        dev.signal('SIGINT')
+        expect(await dev.ended, dev.err).to.equal(0)
+        expect(JSON.parse(dev.out.split('\n')[0]!)).to.deep.include({ ok: true, types: [] })
+      } finally {
+        dev.clean()
+      }
 
       const settings = join(folder, 'mine', 'tsconfig.json')
       writeFileSync(
