@@ -10,7 +10,7 @@ import { type SignalingDatagram, SignalingServer, type Tidings } from './signali
 import type { Trust } from './trust.ts'
 
 /** How often it is looked whether a host has fallen silent. */
-const POLL_MS = 100
+const POLL_MS = 500
 
 export class HostSignaling {
   readonly #server: SignalingServer

@@ -8,7 +8,7 @@ import type { Call, EngineThreadOptions, Message, Request } from './messages.ts'
 import { PictureSource } from './pictures.ts'
 
 /** How often it is looked whether the picture has changed, without anybody having asked. */
-const PICTURE_MS = 250
+const PICTURE_MS = 1_000
 
 assert(parentPort !== null, 'this is the program of a thread')
 const port = parentPort
