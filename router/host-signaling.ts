@@ -40,18 +40,12 @@ export class HostSignaling {
 
   /** Hosts with a session, as rows of a table. */
   hosts(): Row[] {
-    return [...this.#server.hosts()].map(({ virtualHosts, ...rest }) => ({
-      ...rest,
-      virtualHosts: virtualHosts.join(', '),
-    }))
+    return [...this.#server.view.hosts()]
   }
 
   /** What is counted, as rows of a table. */
   counters(): Row[] {
-    const { refused, ignored, ...plain } = this.#server.counters
-    const rows = (prefix: string, counters: Readonly<Record<string, number>>) =>
-      Object.entries(counters).map(([name, value]): Row => ({ name: `${prefix}${name}`, value }))
-    return [...rows('', { ...plain }), ...rows('refused.', refused), ...rows('ignored.', ignored)]
+    return [...this.#server.view.counters()]
   }
 
   close(): void {

@@ -6,7 +6,15 @@
  */
 import { MILLISECOND, type Nanoseconds, NEVER } from '../clock.ts'
 import { EngineError } from '../errors.ts'
-import { type Cell, type QuerySource, type Row, TABLE_NAMES, TABLES, type TableName } from './tables.ts'
+import {
+  type Cell,
+  type QuerySource,
+  type Row,
+  type SignalingView,
+  TABLE_NAMES,
+  TABLES,
+  type TableName,
+} from './tables.ts'
 
 /** Most rows that one answer gives or looks at, and how many it gives when not said. */
 export const ROW_LIMIT = 100_000
@@ -47,6 +55,11 @@ export class QueryEngine {
 
   constructor(source: QuerySource) {
     this.#source = source
+  }
+
+  /** Gives the tables of signaling their rows; undefined takes them away. */
+  set signaling(view: SignalingView | undefined) {
+    this.#source.signaling = view
   }
 
   /** The rows of a table now. @throws EngineError `unknown` table or column, `invalid` limit */

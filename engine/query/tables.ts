@@ -17,11 +17,21 @@ import { levels } from './levels.ts'
 export type Cell = string | number | boolean | null
 export type Row = Readonly<Record<string, Cell>>
 
+/** What signaling with hosts shows of itself; it may live in another thread, then these are its last words. */
+export interface SignalingView {
+  /** A row for each host that is taken in. */
+  hosts(): Iterable<Row>
+  /** A row for each counter: name and value. */
+  counters(): Iterable<Row>
+}
+
 /** What a table is made from. */
 export interface QuerySource {
   readonly stages: Stages
   readonly owners: Owners
   readonly names: NamedResources
+  /** Undefined where the router has no signaling. */
+  signaling?: SignalingView | undefined
 }
 
 export interface Table {
@@ -262,6 +272,31 @@ const limits: Table = {
   },
 }
 
+/** Hosts that said hello (R-SLR-17). */
+const hosts: Table = {
+  columns: [
+    'host',
+    'address',
+    'state',
+    'virtualHosts',
+    'loads',
+    'connections',
+    'intervalMs',
+    'reports',
+    'heardAtNs',
+  ],
+  *rows({ signaling }) {
+    if (signaling !== undefined) yield* signaling.hosts()
+  },
+}
+
+const signaling: Table = {
+  columns: ['name', 'value'],
+  *rows({ signaling: view }) {
+    if (view !== undefined) yield* view.counters()
+  },
+}
+
 export const TABLES = {
   counters,
   ports,
@@ -273,6 +308,8 @@ export const TABLES = {
   neighbours,
   routes,
   limits,
+  hosts,
+  signaling,
 } satisfies Record<string, Table>
 
 export type TableName = keyof typeof TABLES

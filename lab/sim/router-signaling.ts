@@ -26,6 +26,7 @@ export class RouterSignaling {
       deliver,
     })
     this.server = server
+    engine.query.signaling = server.view
     engine.local.serve(PROTOCOL_UDP, SIGNALING_PORT, (slab, packet, now) => {
       server.receive(readDatagram(slab, packet), now)
       return true

@@ -6,6 +6,8 @@
  * Datagrams come by `receive` and go by `send`; time, randomness, trust and calendar are given: it runs beside the
  * engine in virtual time as well as in another thread than the engine. It never throws on what it receives.
  */
+
+import type { SignalingView } from '../../engine/index.ts'
 import {
   emitMessage,
   type MessageOf,
@@ -22,6 +24,7 @@ import { Cookies } from './cookies.ts'
 import { createCounters, type Ignored, type SignalingCounters } from './counters.ts'
 import { type HostIdentity, isStillBelieved, judgeIntroduction } from './host-identity.ts'
 import { Paces, perSecond, takeFrom } from './pace.ts'
+import { counterRows, hostRows } from './rows.ts'
 import { expiryOf, type HostSession, SessionTable } from './session-table.ts'
 import { type GoneReason, goneOf, helloOf, stateOf, type Tidings } from './tidings.ts'
 
@@ -54,18 +57,6 @@ export interface SignalingOptions {
   readonly notice?: (notice: HostNotice, now: number) => void
   /** Most sessions at a time. Default 1024. */
   readonly sessions?: number
-}
-
-/** A host with a session, as it is shown. */
-export interface HostRow {
-  readonly host: string
-  readonly address: string
-  readonly state: string
-  readonly virtualHosts: readonly string[]
-  readonly intervalMs: number
-  readonly reports: number
-  readonly connections: number
-  readonly heardAtNs: number
 }
 
 const DEFAULT_SESSIONS = 1_024
@@ -104,26 +95,14 @@ export class SignalingServer {
     this.#judgements = new Paces(JUDGEMENT_PACE, 1, 0)
   }
 
+  /** What it shows of itself: to be given to the engine's queries. */
+  get view(): SignalingView {
+    return { hosts: () => hostRows(this.#sessions.values()), counters: () => counterRows(this.counters) }
+  }
+
   /** When `poll` is due, perhaps too early; infinity while there are no sessions. */
   get pollAt(): number {
     return this.#sessions.pollAt
-  }
-
-  /** Hosts with a session, in the order in which they were taken in. */
-  *hosts(): Iterable<HostRow> {
-    for (const session of this.#sessions.values()) {
-      const { identity, intervalMs, reports, connections } = session
-      yield {
-        host: identity.host,
-        address: formatIpv4Address(session.address),
-        state: session.state ?? 'unknown',
-        virtualHosts: identity.virtualHosts,
-        intervalMs,
-        reports,
-        connections,
-        heardAtNs: session.heardAt,
-      }
-    }
   }
 
   /** Ends the sessions that have been silent. */

@@ -187,7 +187,7 @@ describe('signaling under attack (R-SLR-17)', () => {
       rig.inject({ payload: rig.lastToRouter('introduction') })
       expect(rig.messages('to-host').at(-1)).to.deep.equal(before)
       expect(rig.heard()).to.deep.equal([])
-      expect([...rig.server.hosts()].length).to.equal(1)
+      expect([...rig.server.view.hosts()].length).to.equal(1)
     })
 
     it('refuses old reports and old byes, in any order', () => {
@@ -452,7 +452,7 @@ describe('signaling under attack (R-SLR-17)', () => {
       const rig = new SignalingRig({ sessions: 2 })
       for (const [i, name] of ['a', 'b', 'c'].entries())
         rig.started(name, `10.0.2.${i + 2}`, { port: PORT + i })
-      expect([...rig.server.hosts()].map(({ host }) => host)).to.deep.equal(['a', 'b'])
+      expect([...rig.server.view.hosts()].map(({ host }) => host)).to.deep.equal(['a', 'b'])
       expect(lastRefusal(rig)).to.equal('busy')
     })
   })

@@ -44,7 +44,7 @@ function hostsSeen(labFile: LabFile, at: readonly number[]): string[] {
   for (const seconds of at)
     simulation.timeline.schedule(seconds * 1e9, {
       happen: () => {
-        const hosts = [...(simulation.routers[0]!.signaling?.server.hosts() ?? [])]
+        const hosts = [...(simulation.routers[0]!.signaling?.server.view.hosts() ?? [])]
         seen.push(`${seconds}: ${hosts.map(({ host, state }) => `${host} ${state}`).join(', ')}`)
       },
     })

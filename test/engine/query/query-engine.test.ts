@@ -23,6 +23,11 @@ function busy(): TestRouter {
   ])
   router.filter('web', classed('gold', spread([tunneled('s1')])), { to: VHA, inPort: 'a' })
   router.inject('a', tcp({ to: VHA }), udp({ to: VHA }), echo({ to: VHA }), udp(), udp({ to: '192.0.2.1' }))
+  const host = { host: 's1', address: '10.0.2.2', state: 'active', virtualHosts: VHA, loads: '0.2' }
+  router.engine.query.signaling = {
+    hosts: () => [{ ...host, connections: 1, intervalMs: 1000, reports: 2, heardAtNs: 3 }],
+    counters: () => [{ name: 'received', value: 1 }],
+  }
   return router
 }
 
@@ -53,6 +58,11 @@ describe('QueryEngine', () => {
         for (const cell of rows.flatMap((row) => Object.values(row)))
           expect(cell === null || ['string', 'number', 'boolean'].includes(typeof cell)).to.equal(true)
       })
+
+    it('has no rows of signaling where there is none', () => {
+      const router = new TestRouter()
+      expect([...router.rows('hosts'), ...router.rows('signaling')]).to.deep.equal([])
+    })
 
     it('shows what is there', () => {
       const router = busy()

@@ -73,17 +73,25 @@ describe('SignalingServer (R-SLR-17)', () => {
     it('shows whom it has taken in', () => {
       const rig = new SignalingRig()
       rig.started('s1', '10.0.2.2')
-      const [row] = rig.server.hosts()
-      expect(row).to.deep.equal({
-        host: 's1',
-        address: '10.0.2.2',
-        state: 'active',
-        virtualHosts: ['198.18.0.0/15'],
-        intervalMs: 1000,
-        reports: 1,
-        connections: 3,
-        heardAtNs: 0,
-      })
+      rig.inject({ payload: new Uint8Array(3) })
+      const { view } = rig.server
+      expect([...view.hosts()]).to.deep.equal([
+        {
+          host: 's1',
+          address: '10.0.2.2',
+          state: 'active',
+          virtualHosts: '198.18.0.0/15',
+          loads: '0.2',
+          connections: 3,
+          intervalMs: 1000,
+          reports: 1,
+          heardAtNs: 0,
+        },
+      ])
+      const counters = new Map([...view.counters()].map(({ name, value }) => [name, value]))
+      expect(counters.get('welcomes')).to.equal(1)
+      expect(counters.get('ignored.malformed')).to.equal(1)
+      expect(counters.get('refused.busy')).to.equal(0)
     })
   })
 
@@ -95,7 +103,7 @@ describe('SignalingServer (R-SLR-17)', () => {
       agent.stop(rig.now)
       expect(rig.heard()).to.deep.equal(['host/gone s1 bye'])
       expect(agent.isEnded).to.equal(true)
-      expect([...rig.server.hosts()]).to.deep.equal([])
+      expect([...rig.server.view.hosts()]).to.deep.equal([])
     })
 
     it('hears the bye that is repeated because it was lost, and whose answer was lost', () => {
@@ -152,7 +160,7 @@ describe('SignalingServer (R-SLR-17)', () => {
       rig.started('s1', '10.0.2.2')
       rig.advance(30 * SECOND)
       expect(rig.heard().filter((each) => each.startsWith('host/gone')).length).to.be.at.most(1)
-      expect([...rig.server.hosts()].length).to.equal(1)
+      expect([...rig.server.view.hosts()].length).to.equal(1)
     })
 
     it('repeats the welcome of an introduction that it hears again', () => {
@@ -170,23 +178,21 @@ describe('SignalingServer (R-SLR-17)', () => {
   })
 
   describe('when a router has lost its memory', () => {
-    it('lets hosts say hello again', () => {
+    it('lets hosts say hello again, to which it then listens', () => {
       const rig = new SignalingRig()
-      rig.started('s1', '10.0.2.2')
+      const host = rig.started('s1', '10.0.2.2')
       const other = new SignalingRig()
       rig.wire = (datagram, direction) => {
-        if (direction === 'to-host') return datagram
-        other.server.receive(datagram, rig.now)
+        if (direction === 'to-router') other.server.receive(datagram, rig.now)
         return undefined
       }
-      // What the new router answers goes to the host.
-      other.wire = (datagram, direction) => {
-        if (direction === 'to-host') rig.trace.push({ direction, datagram })
+      other.wire = ({ from, payload }) => {
+        host.agent.receive(from, payload, rig.now)
         return undefined
       }
-      rig.advance(SECOND)
-      expect(other.server.counters.ignored['unknown-session']).to.be.greaterThan(0)
-      expect(rig.messages('to-host').at(-1)!.type).to.equal('restart')
+      rig.advance(3 * SECOND)
+      expect(other.heard().slice(0, 2)).to.deep.equal(['host/hello s1', 'host/state s1 active'])
+      expect(host.agent.sessions[0]!.counters.restarts).to.equal(1)
     })
   })
 
@@ -198,7 +204,7 @@ describe('SignalingServer (R-SLR-17)', () => {
         return rig.lastToRouter('hello')
       })()
       for (let i = 0; i < 5000; i++) rig.inject({ from: ip('172.16.0.0') + i, payload: hello })
-      expect([...rig.server.hosts()].length).to.equal(1)
+      expect([...rig.server.view.hosts()].length).to.equal(1)
       expect(rig.server.counters.refused).to.deep.equal({
         certificate: 0,
         'beyond-grant': 0,
