@@ -21,6 +21,7 @@ import {
   root,
   rsaKey,
 } from '../execution-env/certificates/kit.ts'
+import { keepPacketsFlowing } from '../support/flowing-traffic.ts'
 
 const ASKED: Capabilities = { flows: { to: ['198.18.0.0/16'], actions: ['tunnel'] } }
 const BLOCK = 512
@@ -71,6 +72,21 @@ const MAP: Member = { name: 'plugin.js.map', content: '{}' }
 const SIGNATURE: Member = { name: 'signature.p7s', content: 'signature' }
 
 describe('hostile bundles (R-PR-02)', () => {
+  const traffic = keepPacketsFlowing()
+
+  /** Offers a bundle to the router whose packets flow; answers why it is refused. Nothing of it may be there then. */
+  const offer = (bytes: Uint8Array, trusted: TrustStore): string => {
+    const { rig } = traffic()
+    const before = JSON.stringify(rig.manager.list().map((each) => each.id))
+    traffic().trust = trusted
+    try {
+      return codeOf(() => rig.manager.load(bytes, {}, rig.now, () => {}))
+    } finally {
+      traffic().trust = undefined
+      expect(JSON.stringify(rig.manager.list().map((each) => each.id))).to.equal(before)
+    }
+  }
+
   describe('when the archive is not exactly a bundle', () => {
     it('starts from one that is', () => {
       expect(codeOf(() => readBundle(archive([FIRST, CODE, MAP])))).to.equal('accepted')
@@ -150,6 +166,7 @@ describe('hostile bundles (R-PR-02)', () => {
     for (const [what, bytes, code] of cases)
       it(`refuses ${what}`, () => {
         expect(codeOf(() => readBundle(bytes))).to.equal(code)
+        expect(offer(bytes, new TrustStore([], []))).to.equal(code)
       })
   })
 
@@ -185,6 +202,7 @@ describe('hostile bundles (R-PR-02)', () => {
     for (const [what, content, code] of cases)
       it(`refuses one ${what}`, () => {
         expect(codeOf(() => readBundle(withManifest(content)))).to.equal(code)
+        expect(offer(withManifest(content), new TrustStore([], []))).to.equal(code)
       })
   })
 
@@ -225,11 +243,14 @@ describe('hostile bundles (R-PR-02)', () => {
     for (const [what, signer, code] of signers)
       it(`refuses a certificate ${what}`, () => {
         expect(judge(signedBy(signer()))).to.equal(code)
+        expect(offer(signedBy(signer()), store)).to.equal(code)
       })
 
     it('refuses a revoked certificate', () => {
       const revoked = list(top, { '10': { atMs: NOW - DAY, reason: 'keyCompromise' } })
-      expect(judge(signedBy(leaf(top)), new TrustStore([top.certificate], [revoked]))).to.equal('revoked')
+      const wary = new TrustStore([top.certificate], [revoked])
+      expect(judge(signedBy(leaf(top)), wary)).to.equal('revoked')
+      expect(offer(signedBy(leaf(top)), wary)).to.equal('revoked')
     })
 
     it('refuses an authority in between that grants more than it was granted', () => {

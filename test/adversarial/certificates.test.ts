@@ -7,6 +7,7 @@ import { TrustStore } from '../../execution-env/certificates/trust-store.ts'
 import { verifyCertificate } from '../../execution-env/certificates/verifier.ts'
 import { NOW } from '../execution-env/certificates/kit.ts'
 import { inFolder, requireOpenssl, runOpenssl } from '../execution-env/certificates/openssl.ts'
+import { keepPacketsFlowing } from '../support/flowing-traffic.ts'
 import { type CertificateCase, certificateCases } from './certificate-cases.ts'
 
 function ourAnswer(each: CertificateCase): string {
@@ -54,6 +55,7 @@ function opensslAnswer(each: CertificateCase, folder: string): 'accepted' | numb
 }
 
 describe('hostile certificates (R-PR-02)', () => {
+  keepPacketsFlowing()
   const cases = certificateCases()
 
   for (const each of cases)

@@ -10,8 +10,7 @@ import { bundleOf } from '../router/double-host.ts'
 import { ALWAYS, credential, OTHER_ROOT, operator, RemoteKit, ROOT } from '../router/remote-kit.ts'
 import { refusalOf } from '../router/router-kit.ts'
 import { closeAll, onClose, RawClient, until } from '../router/server-kit.ts'
-
-afterEach(closeAll)
+import { keepPacketsFlowing } from '../support/flowing-traffic.ts'
 
 /** Far from the machine's own time, by which OpenSSL judges. */
 const SOON = Date.UTC(2150, 0, 1)
@@ -77,6 +76,9 @@ async function expectServing(kit: RemoteKit): Promise<void> {
 }
 
 describe('remote control, attacked', () => {
+  keepPacketsFlowing()
+  afterEach(closeAll)
+
   it('gives an operator the roles of the certificate, each by itself', async () => {
     const kit = await RemoteKit.open()
     await expectServing(kit)
@@ -310,6 +312,8 @@ describe('remote control, attacked', () => {
 })
 
 describe('the client, attacked', () => {
+  afterEach(closeAll)
+
   it('does not speak to a router of another name, another root, or one that is no router', async () => {
     const kit = await RemoteKit.open()
     expect((await refusalOf(kit.client(ALICE, { name: 'r2' }))).message).to.equal(

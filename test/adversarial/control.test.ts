@@ -1,3 +1,7 @@
+/**
+ * Attacks on the local control sockets, of a router whose engine forwards packets and whose plugin decides about new
+ * flows, in the same thread, all the time.
+ */
 import { createHash } from 'node:crypto'
 import { expect } from 'chai'
 import fc from 'fast-check'
@@ -6,17 +10,16 @@ import type { Change } from '../../engine/index.ts'
 import { CONTROL_PATH, CONTROL_PROTOCOL } from '../../router/control/protocol.ts'
 import { commit } from '../router/config/kit.ts'
 import { bundleOf } from '../router/double-host.ts'
-import { refusalOf, SETTINGS } from '../router/router-kit.ts'
+import { RouterKit, refusalOf, SETTINGS } from '../router/router-kit.ts'
 import {
   type BareClient,
   closeAll,
   type RawClient,
   type ServerKit,
-  serve,
+  serve as serveOver,
   until,
 } from '../router/server-kit.ts'
-
-afterEach(closeAll)
+import { keepPacketsFlowing } from '../support/flowing-traffic.ts'
 
 const LIST = { jsonrpc: '2.0', id: 1, method: 'list' }
 const ONE = bundleOf('spread', '1.0.0')
@@ -52,6 +55,16 @@ function upgrade(bare: BareClient, changes: Readonly<Record<string, string | und
 }
 
 describe('local control, attacked', () => {
+  const traffic = keepPacketsFlowing()
+  afterEach(closeAll)
+
+  /** A control server of the router whose packets flow. */
+  const serve = (more: Parameters<typeof serveOver>[0] = {}): Promise<ServerKit> => {
+    const { rig } = traffic()
+    const engine = { engine: rig.router.engine, now: () => rig.now }
+    return serveOver(more, new RouterKit(undefined, undefined, engine))
+  }
+
   describe('when a message is no request', () => {
     const deep = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`
     const request = (rest: string) => `{"jsonrpc":"2.0","id":7,"method":"list"${rest}}`

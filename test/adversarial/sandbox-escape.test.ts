@@ -9,6 +9,7 @@ import type { JsonValue } from '../../execution-env/contract/json.ts'
 import { ProcessSandbox } from '../../execution-env/sandbox/process-sandbox.ts'
 import { vet } from '../../execution-env/sandbox/vetting.ts'
 import { codeOf, loaded, OPTIONS, resultOf, settle } from '../execution-env/sandbox/rig.ts'
+import { keepPacketsFlowing } from '../support/flowing-traffic.ts'
 
 /** Runs inside: walks from the roots over properties, accessors and prototypes. Self-contained. */
 function survey(roots: readonly unknown[], forbidden: readonly string[]): JsonValue {
@@ -104,9 +105,11 @@ const host = {
 }
 
 describe('A plugin that wants out (R-PR-02)', () => {
+  keepPacketsFlowing()
   let sandbox: ProcessSandbox
   before(() => {
-    sandbox = new ProcessSandbox({ blocking: true, limits })
+    // It is polled, so that packets flow while it runs.
+    sandbox = new ProcessSandbox({ blocking: false, limits })
   })
   after(() => sandbox.close())
   afterEach(async () => {

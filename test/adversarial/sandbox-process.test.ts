@@ -19,6 +19,7 @@ import {
   settle,
   until,
 } from '../execution-env/sandbox/rig.ts'
+import { keepPacketsFlowing } from '../support/flowing-traffic.ts'
 
 const program = fileURLToPath(new URL('./evil-sandbox.ts', import.meta.url))
 const code = codeOf('')
@@ -46,6 +47,7 @@ const DEEDS: readonly (readonly [string, string, CrashReason])[] = [
 
 for (const blocking of [true, false])
   describe(`A sandbox process that was taken over (${blocking ? 'blocking' : 'polled'}) (R-PR-02)`, () => {
+    keepPacketsFlowing()
     let sandbox: ProcessSandbox
     let events: SandboxEvent[]
 
@@ -159,6 +161,8 @@ for (const blocking of [true, false])
   })
 
 describe('A sandbox process that wants out (R-PR-02)', () => {
+  keepPacketsFlowing()
+
   it('can read no file, write none, start no program, reach no network, and sees no environment', async () => {
     process.env['PRONTO_TEST_SECRET'] = 'secret'
     const { sandbox } = openSandbox({ program, limits: { bootMs: 60_000, deadlineMs: 60_000 } })

@@ -25,11 +25,18 @@ export class RouterKit {
   disk: Disk = REAL_DISK
   router: Router
   clockMs = 1_767_225_600_000
+  readonly #now: () => number
 
-  constructor(text: string | undefined = SAMPLE, folder = temporaryFolder('pronto-router-')) {
+  /** @param engine one that is configured and has packets to forward; the router has no configuration file then */
+  constructor(
+    text: string | undefined = SAMPLE,
+    folder = temporaryFolder('pronto-router-'),
+    engine?: { readonly engine: Engine; readonly now: () => number },
+  ) {
     this.folder = folder
-    this.text = text
-    this.engine = engineFor(['eth0', 'eth1'])
+    this.text = engine === undefined ? text : undefined
+    this.engine = engine?.engine ?? engineFor(['eth0', 'eth1'])
+    this.#now = engine?.now ?? (() => NOW)
     this.router = this.#make()
   }
 
@@ -56,7 +63,7 @@ export class RouterKit {
     return new Router({
       name: 'r1',
       version: '0.0.0',
-      engine: new LocalEngine(this.engine, () => NOW),
+      engine: new LocalEngine(this.engine, this.#now),
       plugins: this.host,
       registry: Registry.open(join(this.folder, 'state'), {
         ...REAL_DISK,

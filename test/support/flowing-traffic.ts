@@ -1,7 +1,7 @@
 /**
  * Packets that flow while something bad happens. The one idea: a whole router on memory ports (engine, dispatcher,
  * environment manager, real sandbox processes) forwards flows that are pinned and has new ones decided by a plugin of
- * an innocent signer, some of each every millisecond, for as long as a test lasts; then every packet is accounted for.
+ * an innocent signer, some of each every few milliseconds, for as long as a test lasts; then every packet is accounted for.
  *
  * The clock goes with the machine's, but never far in one step: what is late here is not late because this process
  * did not get a processor.
@@ -32,7 +32,9 @@ const SERVERS = ['10.0.2.2', '10.0.2.3']
 const PINNED_FLOWS = 8
 /** New flows that wait for a decision: with more, none is added until some are decided. */
 const WAITING_MOST = 32
-const STEP_NS_MOST = 2 * MILLISECOND
+const STEP_MS = 2
+/** However late the machine lets a step be. */
+const STEP_NS_MOST = 2 * STEP_MS * MILLISECOND
 const PORTS = 60_000
 /** A decision may take as long as a crowded machine needs: what is late was made late by an attack. */
 const POLICY = `
@@ -53,7 +55,6 @@ export class FlowingTraffic {
   readonly #attacked = new FlowAccount()
   #timer: NodeJS.Timeout | undefined
   #realMs = 0
-  #sendAt = 0
   #flows = 0
   #isQuiet = true
   #decidedBefore = 0
@@ -204,7 +205,7 @@ export class FlowingTraffic {
 
   #run(): void {
     this.#realMs = performance.now()
-    this.#timer ??= setInterval(() => this.#step(), 1)
+    this.#timer ??= setInterval(() => this.#step(), STEP_MS)
   }
 
   #step(): void {
@@ -213,7 +214,7 @@ export class FlowingTraffic {
     rig.router.now += Math.min(Math.floor((realMs - this.#realMs) * MILLISECOND), STEP_NS_MOST)
     this.#realMs = realMs
     try {
-      if (!this.#isQuiet && rig.now >= this.#sendAt) this.#send()
+      if (!this.#isQuiet) this.#send()
       rig.router.settle()
       rig.manager.poll(rig.now)
       rig.router.settle()
@@ -224,7 +225,6 @@ export class FlowingTraffic {
   }
 
   #send(): void {
-    this.#sendAt = this.rig.now + MILLISECOND
     this.#sendPinned(TCP_ACK)
     if (this.#fresh.sent - this.#fresh.arrived < WAITING_MOST)
       this.#inject(this.#fresh, this.#nextClient(), '198.18.0.80', TCP_SYN)
@@ -263,22 +263,28 @@ function flowOf(packet: Uint8Array): string {
   return `${address(12)}:${(packet[20]! << 8) | packet[21]!} ${address(16)}`
 }
 
+let shared: Promise<FlowingTraffic> | undefined
+after(async () => (await shared)?.close())
+
 /**
  * Lets packets flow through every test of the surrounding suite, and judges them after each.
+ * @param attackerSandbox for suites whose attackers are plugins of this router; others share one router
  * @returns the traffic, once the suite has begun
  */
-export function keepPacketsFlowing(
-  attackerSandbox: Partial<ProcessSandboxOptions> = {},
-): () => FlowingTraffic {
+export function keepPacketsFlowing(attackerSandbox?: Partial<ProcessSandboxOptions>): () => FlowingTraffic {
   let traffic: FlowingTraffic
   before(async () => {
-    traffic = await FlowingTraffic.open(attackerSandbox)
+    traffic = await (attackerSandbox === undefined
+      ? (shared ??= FlowingTraffic.open())
+      : FlowingTraffic.open(attackerSandbox))
   })
   beforeEach(() => traffic.begin())
   afterEach(async () => {
     await traffic.during(() => {})
     await traffic.expectUnharmed()
   })
-  after(() => traffic.close())
+  after(async () => {
+    if (attackerSandbox !== undefined) await traffic.close()
+  })
   return () => traffic
 }
