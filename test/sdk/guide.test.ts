@@ -7,7 +7,11 @@ import { parseGrant } from '../../execution-env/certificates/grant.ts'
 import { unsupportedVerbs, VERBS } from '../../execution-env/contract/api/index.ts'
 import { within } from '../../execution-env/contract/index.ts'
 import { buildPlugin } from '../../sdk/build.ts'
+import { checkTypes } from '../../sdk/check-types.ts'
+import { findTests } from '../../sdk/find-tests.ts'
 import * as policies from '../../sdk/policies/index.ts'
+import { runTests } from '../../sdk/run-tests.ts'
+import { testRouter } from '../../sdk/testing/index.ts'
 import { Rig } from '../execution-env/rig.ts'
 import { inFolder, ROOT, writeFiles } from './kit.ts'
 
@@ -51,6 +55,24 @@ describe('docs/plugin-guide.md', () => {
       rig.advance(11e9)
       expect(rig.log('my-policy').at(-1)).to.equal('[["10.0.2.2",5],["10.0.2.3",5]]')
     })
+  })
+
+  it('shows tests that pass', async () => {
+    await inFolder(async (folder) => {
+      const files = { 'pronto.json': block('json manifest'), 'plugin.ts': block('ts plugin') }
+      writeFiles(folder, { ...files, 'plugin.test.ts': block('ts test') })
+      const { passed, tests } = await runTests({ folder, files: findTests(folder) })
+      expect(tests.filter((each) => each.status !== 'passed')).to.deep.equal([])
+      expect(passed).to.equal(5)
+      expect(await checkTypes(folder)).to.deep.equal([])
+    })
+  })
+
+  it('names everything that a test may say to its router', async () => {
+    const router = await testRouter({ setup() {} })
+    const verbs = Object.getOwnPropertyNames(Object.getPrototypeOf(router))
+    for (const verb of verbs.filter((each) => !['constructor', 'load', 'now', 'close'].includes(each)))
+      expect(guide).to.match(new RegExp(`\\b${verb}\\(`))
   })
 
   it('names every word and verb, and says which are not there yet', () => {
