@@ -94,11 +94,11 @@ async function bringToLife(call: Call, how: 'run' | 'up'): Promise<ExitCode> {
     })
   } finally {
     progress.end()
+    if (recorded !== undefined) tellRecord(call, recorded)
   }
   if (reportFile !== undefined) await writeReport(reportFile, report)
   if (call.json) call.terminal.printJson(report)
   else call.terminal.print(...summarize(report, call.terminal.paint))
-  if (recorded !== undefined) tellRecord(call, recorded)
   if (how === 'up' && signal.aborted) return DONE
   return isSuccess(report) ? DONE : FAILED
 }

@@ -1,6 +1,7 @@
 /** The lab commands that bring nothing to life: validate, graph, schema; and `down`, which ends what is. */
 import { checkBackend, drawGraph, GRAPH_FORMATS, hint, type LabFile, labSchema } from '../../lab/index.ts'
 import { type Call, type Command, DONE, type ExitCode, UsageError } from '../command.ts'
+import { tellingLabFailures } from './lab-failures.ts'
 import { BACKEND_OPTION, backendName, FILE, LOAD_OPTIONS, loadLab } from './lab-options.ts'
 
 export const labValidate: Command = {
@@ -73,7 +74,7 @@ export const labDown: Command = {
   summary: 'Remove what a lab that was up has left, also after a crash',
   parameters: [FILE],
   options: { ...BACKEND_OPTION, ...LOAD_OPTIONS },
-  run: takeDown,
+  run: (call) => tellingLabFailures(() => takeDown(call)),
 }
 
 async function takeDown(call: Call): Promise<ExitCode> {

@@ -24,7 +24,7 @@ export class RecordWriter {
   readonly file: string
   readonly #origin: LabOrigin
   #isOpen = false
-  #isTrouble: Error | undefined
+  #trouble: Error | undefined
 
   /** Nothing is written before the first command. */
   constructor(file: string, origin: LabOrigin) {
@@ -40,16 +40,21 @@ export class RecordWriter {
   /** Writes down a command. @throws the system's errors */
   add(atNs: Nanoseconds, router: string, command: Command): void {
     // A line that may be there in part would make every later one unreadable.
-    if (this.#isTrouble !== undefined) throw this.#isTrouble
+    if (this.#trouble !== undefined) throw this.#trouble
     this.open()
     const { bundle, ...rest } = { bundle: undefined, ...command }
     const named = bundle === undefined ? {} : { bundle: this.#keep(bundle) }
     this.#write({ atNs, router, ...rest, ...named } as CommandLine)
   }
 
-  /** Writes down the end of the lab, if there is a record. @throws the system's errors */
+  /** Writes down the end of the lab, if there is a record. Throws nothing: a record without its end holds. */
   end(atNs: Nanoseconds): void {
-    if (this.#isOpen && this.#isTrouble === undefined) this.#write({ atNs, do: 'end' })
+    if (!this.#isOpen || this.#trouble !== undefined) return
+    try {
+      this.#write({ atNs, do: 'end' })
+    } catch {
+      // A report is worth more.
+    }
   }
 
   /** Begins the record, in place of an earlier one of its name. @throws the system's errors */
@@ -65,7 +70,7 @@ export class RecordWriter {
     try {
       appendFileSync(this.file, `${JSON.stringify(line)}\n`)
     } catch (error) {
-      this.#isTrouble = error as Error
+      this.#trouble = error as Error
       throw error
     }
   }

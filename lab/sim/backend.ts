@@ -15,6 +15,7 @@ import { LabControl } from './lab-control.ts'
 import { LabPlugins } from './lab-plugins.ts'
 import { measure } from './measure.ts'
 import { OperatorDesk } from './operator-desk.ts'
+import { removeRemains } from './remains.ts'
 import { type OpenCapture, Simulation } from './simulation.ts'
 
 const CAPABILITIES: Capabilities = {
@@ -63,8 +64,7 @@ export const simBackend: Backend = {
 
   run,
   up,
-  // A simulated lab lives in its process and leaves nothing behind.
-  down: async () => ({ found: false, removed: [] }),
+  down: removeRemains,
 }
 
 /** To the end as fast as it goes; along a record, where there is one. */
@@ -108,11 +108,11 @@ async function up(file: Lab, options: RunOptions): Promise<Measurements> {
     const follow = () => control?.follow()
     await pace(simulation, { ...options, desk, onTurn: follow })
     record?.end(simulation.timeline.now)
-    if (record?.isOpen) options.onRecorded?.(record.file)
     return measure(simulation, (performance.now() - started) / 1000)
   } finally {
     captures.close()
     desk.close()
+    if (record?.isOpen) options.onRecorded?.(record.file)
     await control?.close()
     await plugins.close()
   }

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { expect } from 'chai'
 import { after, before, describe, it } from 'mocha'
@@ -64,5 +65,17 @@ describe('a lab that is kept up (R-PR-02)', () => {
     )
     expect(refused).to.match(/issuer CN=strangers/)
     expect((await versions())[0]).to.include({ version: '1.0.0', state: 'running' })
+  }).timeout(20_000)
+
+  it('ends in order while a command waits, and leaves nothing but its record', async () => {
+    const upload = await client.upload(await signedVersion(authority, '4.0.0'))
+    const pending = client.call('upgrade', { id: 'round-robin', upload }).then(
+      () => 'done',
+      (error: Error) => error.message,
+    )
+    stop.abort()
+    await ended
+    expect(await pending).to.match(/done|down|closed|ended/)
+    expect(readdirSync(folder)).to.not.include('showcase')
   }).timeout(20_000)
 })
