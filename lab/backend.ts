@@ -68,6 +68,8 @@ export interface DownResult {
 export interface Backend {
   readonly name: BackendName
   readonly capabilities: Capabilities
+  /** What this machine lacks to bring labs to life, in words; nothing where it can. */
+  lacks?(): readonly string[]
   /** Refusals that depend on more than one value, such as a rate on a link without a router end. */
   refusals?(lab: Lab): readonly Refusal[]
   /** Runs to the end as fast as it can. `wall.seconds` is set by the caller. */

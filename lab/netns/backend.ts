@@ -21,7 +21,7 @@ import { newLabId } from './names.ts'
 import { LabNetwork } from './network.ts'
 import { PatternFiles } from './pattern-files.ts'
 import { removeAll } from './removal.ts'
-import { requireNamespaces } from './requirements.ts'
+import { lacks, requireNamespaces } from './requirements.ts'
 import type { Surroundings } from './surroundings.ts'
 
 const TURN_MS = 25
@@ -30,6 +30,7 @@ const SNAPSHOT_MS = 1000
 export const netnsBackend: Backend = {
   name: 'netns',
   capabilities: CAPABILITIES,
+  lacks,
   refusals,
   run: (lab, options) => bringUp(lab, options, false),
   up: (lab, options) => bringUp(lab, options, true),

@@ -5,6 +5,7 @@
 import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { addressOf, contains, subnetOf } from '../../document/index.ts'
 import { writePrivateKey } from '../../execution-env/certificates/index.ts'
 import { askAgent, type HostStatus } from '../../host/agent/linux/index.ts'
 import type { HostNode } from '../file/index.ts'
@@ -95,7 +96,7 @@ function hostConfig(host: HostNode, loadFile: string, surroundings: Surroundings
     {
       name,
       address: interfaces[0]!.addresses[0]!.address,
-      devices: interfaces.map((each) => each.name),
+      devices: devicesOf(host),
       virtualHosts,
       ...(gateway === undefined ? {} : { gateway }),
       ...(agent === undefined ? {} : greeting(host, agent, surroundings)),
@@ -104,6 +105,16 @@ function hostConfig(host: HostNode, loadFile: string, surroundings: Surroundings
     undefined,
     2,
   )
+}
+
+/** The one that leads to the gateway first: there the agent looks for it. */
+function devicesOf({ interfaces, gateway }: HostNode): string[] {
+  const leads = ({ addresses }: HostNode['interfaces'][number]) =>
+    gateway !== undefined &&
+    addresses.some(({ address, prefixLength }) =>
+      contains(subnetOf(`${address}/${prefixLength}`), addressOf(gateway)),
+    )
+  return [...interfaces.filter(leads), ...interfaces.filter((each) => !leads(each))].map(({ name }) => name)
 }
 
 function greeting(host: HostNode, agent: NonNullable<HostNode['agent']>, surroundings: Surroundings): object {

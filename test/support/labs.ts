@@ -2,7 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { beforeEach, describe } from 'mocha'
+import { after, before, beforeEach, describe } from 'mocha'
 import {
   BACKEND_NAMES,
   type BackendName,
@@ -14,6 +14,7 @@ import {
   type Report,
   runLab,
 } from '../../lab/index.ts'
+import { temporaryFolder } from './temporary-folder.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const examples = resolve(import.meta.dirname, '../../examples')
@@ -60,6 +61,16 @@ export function forEachBackend(
         this.currentTest!.title += ` [skipped: ${reason}]`
         this.skip()
       })
+      // Whoever else runs the same labs on this machine is not met.
+      let runtime: string | undefined
+      before(() => {
+        runtime = process.env['PRONTO_RUNTIME']
+        process.env['PRONTO_RUNTIME'] = temporaryFolder('pronto-labs-')
+      })
+      after(() => {
+        if (runtime === undefined) delete process.env['PRONTO_RUNTIME']
+        else process.env['PRONTO_RUNTIME'] = runtime
+      })
       scenario({
         name,
         run: async (labFile) => await runLab(labFile, await backends.open(name)),
@@ -70,8 +81,11 @@ export function forEachBackend(
 
 async function unavailability(name: BackendName): Promise<string | undefined> {
   try {
-    await backends.open(name)
-    return undefined
+    const lacks = (await backends.open(name)).lacks?.() ?? []
+    if (lacks.length === 0) return undefined
+    if (process.env['PRONTO_REQUIRE_LAB'] === '1')
+      throw new Error(`PRONTO_REQUIRE_LAB=1, but ${lacks.join('; ')}`)
+    return lacks.join('; ')
   } catch (error) {
     if (!(error instanceof BackendUnavailableError)) throw error
     return error.message

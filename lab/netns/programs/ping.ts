@@ -9,12 +9,28 @@ type Ping = Sockets['icmp']['ping']
 const PATTERN_BYTES = 16
 const NS_PER_MS = 1e6
 
+/** Echo requests of this process are one flow, as those of one program are. 1..65535 */
+const IDENTIFIER = 1 + (process.pid % 0xfffe)
+
 /** Sends an echo request and tells what came of it. The first bytes of what it carries are `ping`'s own. */
 export const ping: Ping = ({ to, from, payload, timeoutNs = SECOND }, done) => {
   const bytes = payload?.length ?? 56
   const pattern = Buffer.from(patternChunk(0, PATTERN_BYTES)).toString('hex')
   const source = from === undefined ? [] : ['-I', formatIpv4Address(from)]
-  const words = ['-4', '-n', '-c', '1', '-s', String(bytes), '-W', String(timeoutNs / SECOND), '-p', pattern]
+  const words = [
+    '-4',
+    '-n',
+    '-c',
+    '1',
+    '-e',
+    String(IDENTIFIER),
+    '-s',
+    String(bytes),
+    '-W',
+    String(timeoutNs / SECOND),
+    '-p',
+    pattern,
+  ]
   const child = spawn('ping', [...words, ...source, formatIpv4Address(to)], {
     stdio: ['ignore', 'pipe', 'ignore'],
   })
