@@ -7,15 +7,11 @@
 import { Netlink } from '../../../engine/ports/linux/index.ts'
 import { formatIpv4Address } from '../../../engine/wire/index.ts'
 import type { Credential } from '../../../execution-env/certificates/index.ts'
-import {
-  loadCredential,
-  loadTrustStore,
-  verifyCertificate,
-} from '../../../execution-env/certificates/index.ts'
 import type { HostState, SessionPhase } from '../index.ts'
 import { asHostError, ChangeBook } from './change-book.ts'
-import type { HostConfig, IdentityFiles } from './config.ts'
+import type { HostConfig } from './config.ts'
 import { Control, type ControlRequest } from './control.ts'
+import { readHostCredential } from './credential.ts'
 import { openExit, type TunnelExit } from './exit.ts'
 import { Ledger } from './ledger.ts'
 import { LoadMeter } from './load-meter.ts'
@@ -63,7 +59,7 @@ export class AgentProcess {
    * @throws HostError, CertificateError
    */
   static async start(options: AgentProcessOptions): Promise<AgentProcess> {
-    const credential = credentialOf(options.config.identity)
+    const credential = readHostCredential(options.config)
     let netlink: Netlink | undefined
     let agent: AgentProcess | undefined
     try {
@@ -209,16 +205,4 @@ export class AgentProcess {
   #warn(message: string): void {
     this.#options.onEvent({ event: 'warning', message })
   }
-}
-
-/** Certificate and key; with `trust` also whether a router that trusts the same would take it. */
-function credentialOf(identity: IdentityFiles | undefined): Credential | undefined {
-  if (identity === undefined) return undefined
-  const credential = loadCredential(identity.certificate, identity.key)
-  if (identity.trust !== undefined)
-    verifyCertificate([credential.certificate, ...credential.chain], loadTrustStore(identity.trust), {
-      usage: 'host',
-      atMs: Date.now(),
-    })
-  return credential
 }
