@@ -104,7 +104,7 @@ async function up(file: Lab, options: RunOptions): Promise<Measurements> {
   try {
     const started = performance.now()
     const simulation = new Simulation(lab, captures.open, plugins)
-    control = await LabControl.open(simulation)
+    control = await LabControl.open(simulation, (error) => plugins.fail(error))
     const follow = () => control?.follow()
     await pace(simulation, { ...options, desk, onTurn: follow })
     record?.end(simulation.timeline.now)

@@ -17,9 +17,14 @@ export class LabControl {
     this.#doors = doors
   }
 
-  /** Opens the sockets of all routers that are up. @throws ControlError `exists` when the lab is up already */
-  static async open(simulation: Simulation): Promise<LabControl> {
-    const control = new LabControl(simulation.routers.map((node) => new Doors(simulation.lab.name, node)))
+  /**
+   * Opens the sockets of all routers that are up.
+   * @param failed hears why those of a router that has come up again cannot be opened
+   * @throws ControlError `exists` when the lab is up already
+   */
+  static async open(simulation: Simulation, failed: (error: Error) => void): Promise<LabControl> {
+    const { lab, routers } = simulation
+    const control = new LabControl(routers.map((node) => new Doors(lab.name, node, failed)))
     try {
       for (const each of control.#doors) each.follow()
       for (const each of control.#doors) await each.settled()
@@ -44,15 +49,17 @@ export class LabControl {
 class Doors {
   readonly #name: string
   readonly #node: SimRouter
+  readonly #failed: (error: Error) => void
   #life: LabRouter | undefined
   #server: ControlServer | undefined
   #folder: string | undefined
   /** What is done to the sockets, one after the other. */
   #work: Promise<void> = Promise.resolve()
 
-  constructor(lab: string, node: SimRouter) {
+  constructor(lab: string, node: SimRouter, failed: (error: Error) => void) {
     this.#name = `${lab}/${node.name}`
     this.#node = node
+    this.#failed = failed
   }
 
   follow(): void {
@@ -60,8 +67,7 @@ class Doors {
     if (life === this.#life) return
     this.#life = life
     this.#work = this.#work.catch(() => {}).then(() => this.#serve(life))
-    // Whoever waits for it hears of it; a lab that is up goes on with what it has.
-    this.#work.catch(() => {})
+    this.#work.catch(this.#failed)
   }
 
   /** Resolves when everything so far is done. @throws ControlError */

@@ -441,6 +441,29 @@ describe('EnvironmentManager', () => {
       expect(rig.report().counters).to.include({ decisions: 1 })
     })
 
+    it('is lost with it while it is made ready, first or again', () => {
+      rig = new Rig({ timing: { kind: 'modelled', callNs: MS, recordNs: 0, loadNs: 50 * MS } })
+      ok(rig.load({ setup: ROUND_ROBIN }, { config: CONFIG }))
+      crash(false)
+      const die = () => {
+        const lost = ['policy:1', 'late:1']
+        for (const each of rig.sandboxes.listeners)
+          each({ kind: 'crashed', reason: 'killed', culprit: undefined, lost, detail: '' })
+      }
+      const told: string[] = []
+      const options = { id: 'late', config: CONFIG, priority: 5 }
+      rig.manager.load(bundle({ setup: ROUND_ROBIN }), options, rig.now, (outcome) =>
+        told.push(outcome.ok ? 'loaded' : outcome.failure.code),
+      )
+      rig.advance(75 * MS)
+      expect(rig.report()).to.include({ state: 'recovering', restarts: 1 })
+      die()
+      expect(told).to.deep.equal(['lost'])
+      rig.advance(SECOND)
+      expect(rig.report()).to.include({ state: 'running', restarts: 2 })
+      expect(rig.manager.list().map((each) => each.id)).to.deep.equal(['policy'])
+    })
+
     it('abandons an upgrade, and comes back as the version that served', () => {
       ok(rig.load({ setup: ROUND_ROBIN }, { config: CONFIG }))
       const told: string[] = []
