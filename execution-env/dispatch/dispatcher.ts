@@ -75,7 +75,7 @@ export class Dispatcher {
     this.transactions = new Transactions(engine, this.tenants, {
       subscribed: (tenant, program, number, subscription, now) =>
         this.#bells.subscribed({ tenant, program, number, subscription }, now),
-      send: (tenant, sending, now) => this.#bus.send(tenant, sending, now),
+      send: (tenant, program, sending, now) => this.#bus.send(tenant, program, sending, now),
     })
     this.#turns = new TurnRunner(engine, this.transactions, {
       moment: (now) => this.moment(now),

@@ -8,6 +8,7 @@ import { formatProblem, type JsonValue } from '../contract/index.ts'
 import type { Sending } from './draft.ts'
 import { messageLetter } from './letters.ts'
 import type { CallResult } from './mailbox.ts'
+import type { Program } from './program.ts'
 import type { Tenant } from './tenant.ts'
 
 type Done = (result: CallResult) => void
@@ -21,11 +22,14 @@ export class MessageBus {
     this.#wake = wake
   }
 
-  /** Sends a plugin's message to one plugin or to all others that listen. */
-  send(from: Tenant, { topic, to, body }: Sending, now: number): void {
-    const { program, counters } = from
+  /**
+   * Sends a plugin's message to one plugin or to all others that listen.
+   * @param program whose it is: in setup it does not serve yet
+   */
+  send(from: Tenant, program: Program, { topic, to, body }: Sending, now: number): void {
+    const { counters } = from
     const bytes = Buffer.byteLength(JSON.stringify(body))
-    if (program === undefined || bytes > program.limits.messageBytes || !program.messageRate.take(now)) {
+    if (bytes > program.limits.messageBytes || !program.messageRate.take(now)) {
       counters.messagesDropped++
       return
     }

@@ -22,7 +22,7 @@ import { toEngineAction } from './translate.ts'
 export interface CommitSink {
   /** Something was subscribed to. */
   subscribed(tenant: Tenant, program: Program, number: number, subscription: Subscription, now: number): void
-  send(tenant: Tenant, sending: Sending, now: number): void
+  send(tenant: Tenant, program: Program, sending: Sending, now: number): void
 }
 
 const CLASS_ROWS = 100_000
@@ -87,7 +87,7 @@ export class Transactions {
     this.number(tenant, program)
     for (const [number, subscription] of draft.subscriptions)
       if (subscription !== null) this.#sink.subscribed(tenant, program, number, subscription, now)
-    for (const sending of draft.sendings) this.#sink.send(tenant, sending, now)
+    for (const sending of draft.sendings) this.#sink.send(tenant, program, sending, now)
   }
 
   /** Notes which numbers of the engine stand for which of the program's. */

@@ -10,12 +10,13 @@ import { InProcessSandbox, type Reply } from '../../execution-env/sandbox/index.
 import { LogWatch } from './log-watch.ts'
 import { TestNetwork } from './network.ts'
 import { PluginFault, TestRefusal } from './refusals.ts'
-import { PluginSources } from './sources.ts'
+import { listener, PluginSources } from './sources.ts'
 import type {
   Fate,
   PluginUnderTest,
   TestFlow,
   TestLogLine,
+  TestMessage,
   TestPacket,
   TestReport,
   TestRouter,
@@ -42,15 +43,18 @@ export class Harness implements TestRouter {
   readonly #sources = new PluginSources()
   readonly #sandbox = new InProcessSandbox({ moduleOf: (code) => this.#sources.moduleOf(code) })
   readonly #log = new LogWatch()
+  readonly #others: readonly string[]
+  readonly #received: TestMessage[] = []
   #id = ''
   #now = 0
   #closed = false
 
   constructor(options: TestRouterOptions) {
-    const { clock = EPOCH, seed = 1 } = options
+    const { clock = EPOCH, seed = 1, others = ['other'] } = options
     const epochMs = Date.parse(clock)
     if (Number.isNaN(epochMs)) throw new TypeError(`clock: expected a time such as ${EPOCH}, got ${clock}`)
     this.#options = options
+    this.#others = others
     this.#network = new TestNetwork(options, () => this.#bareTunnels())
     const { engine } = this.#network
     const calendar = (now: number): number => epochMs + Math.floor(now / 1e6)
@@ -66,6 +70,7 @@ export class Harness implements TestRouter {
   /** Loads the plugin. @throws PluginError, TestRefusal, and what the environment throws for what it would refuse */
   async load(plugin: PluginUnderTest): Promise<void> {
     const { id, config = {}, capabilities } = this.#options
+    for (const other of this.#others) await this.#loadOther(other)
     const bytes = await this.#sources.add(plugin, this.#options)
     const options = {
       config: config as JsonValue,
@@ -74,6 +79,11 @@ export class Harness implements TestRouter {
       ...(capabilities === undefined ? {} : { allow: capabilities }),
     }
     this.#id = this.#outcomeOf<string>((done) => this.#manager.load(bytes, options, this.#now, done))
+  }
+
+  async #loadOther(id: string): Promise<void> {
+    const bytes = await this.#sources.add(listener(id, this.#received), { id })
+    this.#outcomeOf<string>((done) => this.#manager.load(bytes, { id, trusted: true }, this.#now, done))
   }
 
   get now(): number {
@@ -108,6 +118,10 @@ export class Harness implements TestRouter {
 
   message(topic: string, body: unknown, from: Sender = NEIGHBOUR): void {
     this.#deliver(topic, body, from)
+  }
+
+  received(): readonly TestMessage[] {
+    return this.#received
   }
 
   call(topic: string, body: unknown = null): JsonValue {
@@ -223,7 +237,8 @@ export class Harness implements TestRouter {
   #settle(): void {
     for (let round = 0; round < ROUNDS; round++) {
       const moved = this.#network.engine.poll(this.#now) + this.#manager.poll(this.#now)
-      for (const { log } of this.#dispatcher.tenants) this.#log.take(log.entries)
+      for (const { id, log } of this.#dispatcher.tenants)
+        if (!this.#others.includes(id)) this.#log.take(log.entries)
       if (moved === 0) return
     }
     throw new PluginFault('it does not come to rest: the plugin brings about what calls it again, for ever')

@@ -25,6 +25,7 @@ export type {
   TcpFlag,
   TestFlow,
   TestLogLine,
+  TestMessage,
   TestPacket,
   TestReport,
   TestRouter,

@@ -6,6 +6,7 @@ import { url as inspectorUrl } from 'node:inspector'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { readBundle } from '../../execution-env/bundle/index.ts'
+import type { PluginDefinition } from '../../execution-env/contract/api/index.ts'
 import {
   ACTION_NAMES,
   type Capabilities,
@@ -15,7 +16,7 @@ import {
 import type { AuthenticBundle, BundleVerifier } from '../../execution-env/index.ts'
 import type { InProcessOptions, VettedCode } from '../../execution-env/sandbox/index.ts'
 import { buildPlugin } from '../build.ts'
-import type { PluginUnderTest, TestRouterOptions } from './test-router.ts'
+import type { PluginUnderTest, TestMessage, TestRouterOptions } from './test-router.ts'
 
 const EVERYWHERE = ['0.0.0.0/0']
 const ANYTHING = ['*']
@@ -93,4 +94,15 @@ function sourceMapComment(folder: string, sourceMap: string): string {
   )
   const encoded = Buffer.from(JSON.stringify(map)).toString('base64')
   return `\n//# sourceMappingURL=data:application/json;base64,${encoded}`
+}
+
+/** A plugin that listens to everything. */
+export function listener(id: string, received: TestMessage[]): PluginDefinition<never> {
+  return {
+    setup(router) {
+      router.messages.on('*', (body, _from, topic) => {
+        received.push({ plugin: id, topic, body })
+      })
+    },
+  }
 }

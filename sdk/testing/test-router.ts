@@ -32,6 +32,8 @@ export interface TestRouterOptions {
   readonly clock?: string
   /** What a handler that throws does: fail the test, or what it does on a router. Default `throw`. */
   readonly faults?: 'throw' | 'log'
+  /** Further plugins, by their ids, that listen to every topic and do nothing else. Default `other`. */
+  readonly others?: readonly string[]
   /** Of a definition: the form of its configuration. */
   readonly configSchema?: JsonSchema
 }
@@ -113,6 +115,13 @@ export interface TestLogLine {
   readonly text: string
 }
 
+/** A message of the plugin's that another plugin got. */
+export interface TestMessage {
+  readonly plugin: string
+  readonly topic: string
+  readonly body: JsonValue
+}
+
 /** How the instance is. */
 export interface TestReport {
   readonly version: string
@@ -147,6 +156,8 @@ export interface TestRouter {
   advance(by: Duration): readonly Fate[]
   /** Delivers a message from a plugin, a neighbour (default: 10.0.2.2) or an operator. @throws where it is refused */
   message(topic: string, body: unknown, from?: Sender): void
+  /** What the other plugins have got from this one since the beginning. */
+  received(): readonly TestMessage[]
   /** Sends a message as `pronto call` does. @returns the handler's answer @throws where it is refused */
   call(topic: string, body?: unknown): JsonValue
   /** Asks what the plugin answers by `query.answer`. @throws where it is refused */

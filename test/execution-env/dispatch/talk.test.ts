@@ -44,6 +44,14 @@ describe('Dispatcher', () => {
       expect(rig.report('c').counters).to.include({ messagesOut: 3 })
     })
 
+    it('sends what setup asks for, within the limits of its own version', () => {
+      load('a', `router.messages.on('*', (body) => router.log.info(body))`)
+      load('b', `router.messages.send('up', 1)`)
+      rig.advance(50 * MS)
+      expect(rig.log('a')).to.deep.equal(['1'])
+      expect(rig.report('b').counters).to.include({ messagesOut: 1, messagesDropped: 0 })
+    })
+
     it('refuses a body that is not of the listener’s schema before it gets there', () => {
       load(
         'a',

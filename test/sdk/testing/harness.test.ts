@@ -147,6 +147,22 @@ export default definePlugin({
       expect(router.logs().map((each) => each.text)).to.deep.equal([`1 ${june + 1000}`, `2 ${june + 2000}`])
     })
 
+    it('tells what other plugins got from it', async () => {
+      const sender = definePlugin({
+        setup(router) {
+          router.messages.send('up', { begun: true })
+          router.messages.on('tell', (body) => router.messages.send('news', body, 'b'))
+        },
+      })
+      const router = await testRouter(sender, { others: ['a', 'b'] })
+      router.message('tell', 7, { kind: 'plugin', name: 'a' })
+      expect(router.received()).to.deep.equal([
+        { plugin: 'a', topic: 'up', body: { begun: true } },
+        { plugin: 'b', topic: 'up', body: { begun: true } },
+        { plugin: 'b', topic: 'news', body: 7 },
+      ])
+    })
+
     it('is the same for the same seed', async () => {
       const dice = definePlugin({ setup: (router) => router.log.info(router.random(), router.random()) })
       const draw = async (seed: number) => (await testRouter(dice, { seed })).logs()[0]!.text
