@@ -126,6 +126,7 @@ function deviceRig(driver: AfPacketPort | TapPort, farDevice: string, remove: ()
     taken: () => far.taken(),
     setUp: (up) => {
       inside.run(`ip link set ${farDevice} ${up ? 'up' : 'down'}`)
+      inside.waitRunning(driver.device, up)
       // A driver believes what it knows for a while; these tests do not wait.
       driver.checkLink()
     },
@@ -142,6 +143,7 @@ function packetRig(): PortRig {
   inside.run('ip link add name near type veth peer name far')
   inside.run('ip link set near up')
   inside.run('ip link set far up')
+  inside.waitRunning('near')
   const driver = inNamespace(inside.path, () => AfPacketPort.open({ name: 'eth0', device: 'near' }))
   return deviceRig(driver, 'far', () => inside.run('ip link del near'))
 }

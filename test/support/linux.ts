@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync, openSync } from 'node:fs'
 import type { Context } from 'mocha'
+import { describeDevice, inNamespace } from '../../engine/ports/linux/index.ts'
 import { requireLab, requireTool, runTool } from './oracle.ts'
 
 /** Skips the test unless this is Linux. */
@@ -42,6 +43,16 @@ export class TestNamespace {
   /** Runs a command inside, words separated by spaces, and returns what it printed. */
   run(words: string): string {
     return ip(`netns exec ${this.name} ${words}`)
+  }
+
+  /** Waits until the kernel has noticed that a device's cable leads somewhere, or no more: it does so a little later. */
+  waitRunning(device: string, running = true): void {
+    const sleeper = new Int32Array(new SharedArrayBuffer(4))
+    for (let round = 0; round < 3000; round++) {
+      if (inNamespace(this.path, () => describeDevice(device)).running === running) return
+      Atomics.wait(sleeper, 0, 0, 1)
+    }
+    throw new Error(`${device} does not change`)
   }
 
   remove(): void {

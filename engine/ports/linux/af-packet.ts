@@ -179,7 +179,7 @@ export class AfPacketPort implements PortDriver {
   /** Frames come by an outside event; the link is looked at from time to time. */
   pollAt(now: Nanoseconds): Nanoseconds {
     if (this.#closed) return NEVER
-    const due = this.#link.dueAt(now)
+    const due = this.#link.wakeAt(now)
     return this.#end > 0 && this.#retryAt < due ? this.#retryAt : due
   }
 

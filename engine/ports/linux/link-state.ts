@@ -1,13 +1,15 @@
 /**
  * Whether a device is connected, asked seldom. The one idea: a system call per packet is too much and a notice per
- * change needs one more socket, so the state is asked at most every 100 ms of the caller's time, and at once after
- * a call on the device has failed.
+ * change needs one more socket; so a busy port asks at most every 100 ms of the caller's time, an idle one every
+ * half second, and both at once after a call on the device has failed.
  */
 import type { Nanoseconds } from '../../clock.ts'
 import { DEVICE_RUNNING, DEVICE_UP, DeviceControl } from './device-control.ts'
 
-/** Longest time for which an answer is believed. */
+/** How long an answer is believed. */
 export const LINK_CHECK_NS: Nanoseconds = 100_000_000
+/** How often a port that is idle wants to be polled for its link's sake. */
+export const LINK_WAKE_NS: Nanoseconds = 500_000_000
 
 export class LinkState {
   /** Up, and its cable leads somewhere. */
@@ -23,15 +25,14 @@ export class LinkState {
     this.control = new DeviceControl(device)
   }
 
-  /** Next time at which it wants to ask. The first time that it hears of counts as that of its first answer. */
-  dueAt(now: Nanoseconds): Nanoseconds {
-    if (this.#checkedAt === Number.NEGATIVE_INFINITY) this.#checkedAt = now
-    return this.#checkedAt + LINK_CHECK_NS
+  /** When it wants to ask at the latest: the same for all ports, so that an idle router wakes once for all. */
+  wakeAt(now: Nanoseconds): Nanoseconds {
+    return (Math.floor((this.#since(now) + LINK_CHECK_NS) / LINK_WAKE_NS) + 1) * LINK_WAKE_NS
   }
 
   /** Asks when the last answer is old. True: it asked. */
   refresh(now: Nanoseconds): boolean {
-    if (now < this.dueAt(now)) return false
+    if (now < this.#since(now) + LINK_CHECK_NS) return false
     this.#checkedAt = now
     this.check()
     return true
@@ -50,5 +51,11 @@ export class LinkState {
     this.#closed = true
     this.up = false
     this.control.close()
+  }
+
+  /** The time of the last answer. The first time that it hears of counts as that of the first. */
+  #since(now: Nanoseconds): Nanoseconds {
+    if (this.#checkedAt === Number.NEGATIVE_INFINITY) this.#checkedAt = now
+    return this.#checkedAt
   }
 }

@@ -143,7 +143,7 @@ export class TapPort implements PortDriver {
 
   /** Frames come by an outside event; the link is looked at from time to time. */
   pollAt(now: Nanoseconds): Nanoseconds {
-    return this.#descriptor < 0 ? NEVER : this.#link.dueAt(now)
+    return this.#descriptor < 0 ? NEVER : this.#link.wakeAt(now)
   }
 
   close(): void {

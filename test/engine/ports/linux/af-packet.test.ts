@@ -7,6 +7,7 @@ import {
   disableOffloads,
   inNamespace,
   LINK_CHECK_NS,
+  LINK_WAKE_NS,
   LinuxError,
   offloads,
   type PortProblem,
@@ -45,6 +46,8 @@ class Rig {
     there.run('ip link set far up')
     there.run('ip addr add 10.9.0.2/24 dev far')
     there.run(`ip neigh replace 10.9.0.1 lladdr ${MAC} dev far nud permanent`)
+    here.waitRunning('near')
+    there.waitRunning('far')
     this.far?.close()
     this.far = new RawDevice(there.path, 'far')
   }
@@ -212,7 +215,7 @@ describe('AfPacketPort', () => {
       rig.port.receive({} as never, new Int32Array(0), 0, NOW)
       rig.there.run('ip link set far down')
       expect(rig.port.up).to.equal(true)
-      expect(rig.port.pollAt(NOW)).to.equal(NOW + LINK_CHECK_NS)
+      expect(rig.port.pollAt(NOW)).to.equal(LINK_WAKE_NS)
       expect(await linkBecomes(rig.port, false)).to.equal(true)
       expect(rig.port.readyAt(NOW)).to.equal(NEVER)
       rig.there.run('ip link set far up')
