@@ -86,9 +86,17 @@ export class RealHost {
     writeFileSync(this.file, JSON.stringify({ ...usual, ...more }))
   }
 
-  /** Starts the agent and waits until it is up; its output is JSON lines. */
-  async start(): Promise<RealProcess> {
-    const agent = this.run(this.host, [process.execPath, CLI, 'host', 'run', this.file, '--json'])
+  /**
+   * Starts the agent and waits until it is up; its output is JSON lines.
+   * @param capabilities all that it may use, as setpriv writes them; default all
+   */
+  async start(capabilities?: string): Promise<RealProcess> {
+    const limits = `-all,${capabilities}`
+    const limited = ['setpriv', '--no-new-privs', `--bounding-set=${limits}`, `--inh-caps=${limits}`]
+    const agent = this.run(this.host, [
+      ...(capabilities === undefined ? [] : limited),
+      ...[process.execPath, CLI, 'host', 'run', this.file, '--json'],
+    ])
     await agent.says('"event":"up"')
     return agent
   }

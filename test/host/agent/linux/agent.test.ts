@@ -269,6 +269,30 @@ describe('pronto host run', function () {
     })
   })
 
+  describe('when it has few privileges', () => {
+    afterEach(() => rig.clear())
+
+    before(function () {
+      requireTool(this, 'setpriv')
+    })
+
+    it('needs CAP_NET_ADMIN and CAP_BPF only', async () => {
+      rig.configure({ gateway: '10.0.2.1' })
+      const earlier = rig.snapshot()
+      const agent = await rig.start('+net_admin,+bpf')
+      expect(agent.output).to.include('"exit":{"kind":"bpf"').and.not.include('warning')
+      expect(await agent.end()).to.equal(0)
+      expect(rig.snapshot()).to.equal(earlier)
+    })
+
+    it('ends tunnels itself without CAP_BPF, and says so', async () => {
+      rig.configure()
+      const agent = await rig.start('+net_admin,+net_raw')
+      expect(agent.output).to.include('"exit":{"kind":"tun"').and.include('CAP_BPF')
+      expect(await agent.end()).to.equal(0)
+    })
+  })
+
   describe('when an operator speaks to it', () => {
     afterEach(() => rig.clear())
 
