@@ -38,7 +38,8 @@ export {
   type Query,
   QueryEngine,
 } from './query/query-engine.ts'
-export { type Cell, type Row, type SignalingView, TABLE_NAMES, type TableName } from './query/tables.ts'
+export type { SignalingView } from './query/signaling-view.ts'
+export { type Cell, type Row, TABLE_NAMES, type TableName } from './query/tables.ts'
 export {
   QUESTION,
   QUESTION_FRAGMENT,

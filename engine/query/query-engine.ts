@@ -6,15 +6,8 @@
  */
 import { MILLISECOND, type Nanoseconds, NEVER } from '../clock.ts'
 import { EngineError } from '../errors.ts'
-import {
-  type Cell,
-  type QuerySource,
-  type Row,
-  type SignalingView,
-  TABLE_NAMES,
-  TABLES,
-  type TableName,
-} from './tables.ts'
+import type { SignalingView } from './signaling-view.ts'
+import { type Cell, type QuerySource, type Row, TABLE_NAMES, TABLES, type TableName } from './tables.ts'
 
 /** Most rows that one answer gives or looks at, and how many it gives when not said. */
 export const ROW_LIMIT = 100_000

@@ -13,17 +13,10 @@ import { ADDRESS_OWNER } from '../routing/route-table.ts'
 import type { Stages } from '../stages.ts'
 import { formatIpv4Address } from '../wire/address.ts'
 import { levels } from './levels.ts'
+import type { Row } from './row.ts'
+import { HOST_COLUMNS, type SignalingView } from './signaling-view.ts'
 
-export type Cell = string | number | boolean | null
-export type Row = Readonly<Record<string, Cell>>
-
-/** What signaling with hosts shows of itself; it may live in another thread, then these are its last words. */
-export interface SignalingView {
-  /** A row for each host that is taken in. */
-  hosts(): Iterable<Row>
-  /** A row for each counter: name and value. */
-  counters(): Iterable<Row>
-}
+export type { Cell, Row } from './row.ts'
 
 /** What a table is made from. */
 export interface QuerySource {
@@ -273,29 +266,9 @@ const limits: Table = {
 }
 
 /** Hosts that said hello (R-SLR-17). */
-const hosts: Table = {
-  columns: [
-    'host',
-    'address',
-    'state',
-    'virtualHosts',
-    'loads',
-    'connections',
-    'intervalMs',
-    'reports',
-    'heardAtNs',
-  ],
-  *rows({ signaling }) {
-    if (signaling !== undefined) yield* signaling.hosts()
-  },
-}
+const hosts: Table = { columns: HOST_COLUMNS, rows: ({ signaling }) => signaling?.hosts() ?? [] }
 
-const signaling: Table = {
-  columns: ['name', 'value'],
-  *rows({ signaling: view }) {
-    if (view !== undefined) yield* view.counters()
-  },
-}
+const signaling: Table = { columns: ['name', 'value'], rows: ({ signaling }) => signaling?.counters() ?? [] }
 
 export const TABLES = {
   counters,

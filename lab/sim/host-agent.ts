@@ -3,10 +3,10 @@
  * it lives and dies with its stack, and its port is an ephemeral one like every client's.
  */
 import type { Random } from '../../engine/index.ts'
-import { formatIpv4Address, parseIpv4Address } from '../../engine/wire/index.ts'
+import { parseIpv4Address } from '../../engine/wire/index.ts'
 import type { Credential } from '../../execution-env/certificates/index.ts'
 import { HostAgent, SIGNALING_PORT } from '../../host/agent/index.ts'
-import type { HostStack, StackTimer, UdpBinding, UdpDatagram } from '../../host/stack/index.ts'
+import type { HostStack, StackTimer, UdpDatagram } from '../../host/stack/index.ts'
 import type { AgentSpec } from '../file/index.ts'
 
 export interface SimAgentOptions {
@@ -23,7 +23,6 @@ export interface SimAgentOptions {
 export class SimAgent {
   readonly #stack: HostStack
   readonly #agent: HostAgent
-  readonly #binding: UdpBinding
   #timer: StackTimer | undefined
   #timerAt = Number.POSITIVE_INFINITY
 
@@ -31,8 +30,7 @@ export class SimAgent {
     const { stack, spec, virtualHosts, credential, random, load } = options
     const address = parseIpv4Address(options.address)!
     this.#stack = stack
-    this.#binding = stack.udp.bind(0, (datagram) => this.#receive(datagram), { address })
-    const fromPort = this.#binding.port
+    const { port: fromPort } = stack.udp.bind(0, (datagram) => this.#receive(datagram), { address })
     this.#agent = new HostAgent({
       credential,
       address,
@@ -51,11 +49,6 @@ export class SimAgent {
   start(): void {
     this.#agent.start(this.#stack.clock.now)
     this.#arm()
-  }
-
-  /** Its sessions, a line each: for tests and people. */
-  describe(): readonly string[] {
-    return this.#agent.sessions.map(({ router, phase }) => `${formatIpv4Address(router)} ${phase}`)
   }
 
   #receive({ source, sourcePort, payload }: UdpDatagram): void {

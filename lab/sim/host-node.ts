@@ -45,7 +45,6 @@ export class SimHost implements SimNode, Wakeable {
   #lives = 0
   #waitNs = 0
   #load: number
-  #agent: SimAgent | undefined
 
   constructor(
     spec: HostNode,
@@ -104,13 +103,7 @@ export class SimHost implements SimNode, Wakeable {
       if (application !== undefined) this.#books[i].close(application.report)
     this.#applications = []
     this.#alarm?.stop()
-    this.#agent = undefined
     this.#stack = undefined
-  }
-
-  /** Its sessions with routers, a line each. */
-  get agentSessions(): readonly string[] {
-    return this.#agent?.describe() ?? []
   }
 
   /** Sets the share of its processor, 0..1, that other work takes, and what its agent reports. */
@@ -141,8 +134,7 @@ export class SimHost implements SimNode, Wakeable {
     const credential = this.#signaling.credential(this.#spec)
     const random = this.#random.fork(`agent of life ${this.#lives}`)
     const load = () => this.#load
-    this.#agent = new SimAgent({ stack, spec, address, virtualHosts, credential, random, load })
-    this.#agent.start()
+    new SimAgent({ stack, spec, address, virtualHosts, credential, random, load }).start()
   }
 
   #begin(stack: HostStack, index: number, client: Client): void {

@@ -18,24 +18,16 @@ import {
   SESSION_BYTES,
   SIGNALING_PROTOCOL,
 } from '../../engine/signaling/message.ts'
-import { formatIpv4Address, read32 } from '../../engine/wire/index.ts'
+import { formatIpv4Address } from '../../engine/wire/index.ts'
 import { type TrustStore, verifyMessage } from '../../execution-env/certificates/index.ts'
-import { Cookies } from './cookies.ts'
+import { Admission } from './admission.ts'
 import { createCounters, type Ignored, type SignalingCounters } from './counters.ts'
-import { type HostIdentity, isStillBelieved, judgeIntroduction } from './host-identity.ts'
-import { Paces, perSecond, takeFrom } from './pace.ts'
+import type { SignalingDatagram } from './datagram.ts'
+import { type HostIdentity, isStillBelieved } from './host-identity.ts'
+import { takeFrom } from './pace.ts'
 import { counterRows, hostRows } from './rows.ts'
-import { expiryOf, type HostSession, SessionTable } from './session-table.ts'
+import { expiryOf, type HostSession, openSession, SessionTable } from './session-table.ts'
 import { type GoneReason, goneOf, helloOf, stateOf, type Tidings } from './tidings.ts'
-
-/** The payload of a UDP datagram and where it went; addresses unsigned. */
-export interface SignalingDatagram {
-  readonly from: number
-  readonly fromPort: number
-  readonly to: number
-  readonly toPort: number
-  readonly payload: Uint8Array
-}
 
 /** What becomes of a host, for a log. */
 export interface HostNotice {
@@ -60,39 +52,20 @@ export interface SignalingOptions {
 }
 
 const DEFAULT_SESSIONS = 1_024
-const LEAST_INTERVAL_MS = 200
-const MOST_INTERVAL_MS = 60_000
 /** How long a judgement of certificates holds for what a session says. */
 const BELIEF_NS = 60e9
-/** Strangers: hellos and unknown sessions, whatever address they claim. */
-const STRANGER_PACE = perSecond(16, 32)
-const STRANGER_BUCKETS = 1_024
-/** Introductions, of one address and of all: each may cost five verifications. */
-const INTRODUCTION_PACE = perSecond(2, 8)
-const INTRODUCTION_BUCKETS = 1_024
-const JUDGEMENT_PACE = perSecond(100, 100)
-/** Reports of a session for each that is due. */
-const REPORTS_PER_INTERVAL = 4
-const MILLISECOND = 1e6
 /** Longest reason in a notice. */
 const NOTICE_TEXT = 200
 
 export class SignalingServer {
   readonly counters: SignalingCounters = createCounters()
   readonly #options: SignalingOptions
-  readonly #cookies: Cookies
+  readonly #admission: Admission
   readonly #sessions = new SessionTable()
-  readonly #strangers: Paces
-  readonly #introductions: Paces
-  readonly #judgements: Paces
 
   constructor(options: SignalingOptions) {
     this.#options = options
-    this.#cookies = new Cookies(options.randomBytes(32))
-    const seed = () => read32(options.randomBytes(4), 0)
-    this.#strangers = new Paces(STRANGER_PACE, STRANGER_BUCKETS, seed())
-    this.#introductions = new Paces(INTRODUCTION_PACE, INTRODUCTION_BUCKETS, seed())
-    this.#judgements = new Paces(JUDGEMENT_PACE, 1, 0)
+    this.#admission = new Admission(options.randomBytes)
   }
 
   /** What it shows of itself: to be given to the engine's queries. */
@@ -138,10 +111,9 @@ export class SignalingServer {
   }
 
   #challenge({ nonce }: MessageOf<'hello'>, datagram: SignalingDatagram, now: number): Ignored | undefined {
-    const { from, fromPort } = datagram
-    if (!this.#strangers.take(from, now)) return 'rate'
+    if (!this.#admission.mayAsk(datagram.from, now)) return 'rate'
     this.counters.challenges++
-    const cookie = this.#cookies.make(nonce, from, fromPort, now)
+    const cookie = this.#admission.cookie(nonce, datagram, now)
     this.#answer(datagram, { type: 'challenge', nonce, cookie }, now)
     return undefined
   }
@@ -152,61 +124,43 @@ export class SignalingServer {
     datagram: SignalingDatagram,
     now: number,
   ): Ignored | undefined {
-    const { nonce, cookie } = message
-    const { from, fromPort, to } = datagram
-    if (!this.#cookies.isRight(cookie, nonce, from, fromPort, now)) return 'cookie'
-    if (!this.#introductions.take(from, now)) return 'rate'
-    if (this.#cookies.isSpent(cookie, now)) return this.#welcomeAgain(message, datagram, now)
-    if (message.address !== from || message.router !== to)
-      return this.#refuse(message, 'address', datagram, now)
-    if (!this.#judgements.take(0, now)) return 'rate'
     const { trust, calendarMs } = this.#options
     const store = trust()
-    const judgement = judgeIntroduction(parsed, message, store, calendarMs(now))
-    if (!judgement.ok) return this.#refuse(message, judgement.refusal, datagram, now, judgement.reason)
-    const before = this.#sessions.ofHost(judgement.identity.host)
-    const isFull = this.#sessions.size >= (this.#options.sessions ?? DEFAULT_SESSIONS)
-    if ((before === undefined && isFull) || !this.#cookies.spend(cookie, now))
-      return this.#refuse(message, 'busy', datagram, now)
-    if (before !== undefined) this.#end(before, 'replaced', now)
-    this.#welcome(judgement.identity, message, datagram, store, now)
-    return undefined
+    const examination = this.#admission.examine(parsed, message, datagram, store, calendarMs(now), now)
+    switch (examination.is) {
+      case 'ignored':
+        return examination.ignored
+      case 'repeated':
+        return this.#welcomeAgain(message, datagram, now)
+      case 'refused':
+        return this.#refuse(message, examination.refusal, examination.reason, datagram, now)
+      case 'admitted':
+        return this.#admit(examination.identity, message, datagram, store, now)
+    }
   }
 
-  #welcome(
+  #admit(
     identity: HostIdentity,
     message: MessageOf<'introduction'>,
     datagram: SignalingDatagram,
     judgedBy: TrustStore,
     now: number,
-  ): void {
-    const intervalMs = Math.min(Math.max(message.intervalMs, LEAST_INTERVAL_MS), MOST_INTERVAL_MS)
-    const session: HostSession = {
-      identity,
-      id: this.#options.randomBytes(SESSION_BYTES),
-      cookie: message.cookie,
-      address: datagram.from,
-      port: datagram.fromPort,
-      router: datagram.to,
-      intervalMs,
-      pace: { periodNs: (intervalMs * MILLISECOND) / REPORTS_PER_INTERVAL, burst: REPORTS_PER_INTERVAL },
-      paceFullAt: 0,
-      sequence: 0,
-      heardAt: now,
-      expiresAt: expiryOf(intervalMs, now),
-      judgedBy,
-      judgedAt: now,
-      reports: 0,
-      state: undefined,
-      services: [],
-      connections: 0,
-    }
+  ): undefined {
+    const { nonce, cookie } = message
+    const before = this.#sessions.ofHost(identity.host)
+    const isFull = this.#sessions.size >= (this.#options.sessions ?? DEFAULT_SESSIONS)
+    if ((before === undefined && isFull) || !this.#admission.spend(cookie, now))
+      return this.#refuse(message, 'busy', 'too many hosts', datagram, now)
+    if (before !== undefined) this.#end(before, 'replaced', now)
+    const id = this.#options.randomBytes(SESSION_BYTES)
+    const session = openSession({ identity, id, message, datagram, judgedBy, now })
+    const { intervalMs } = session
     this.#sessions.add(session)
     this.counters.welcomes++
     this.#tell('info', `${identity.host} at ${formatIpv4Address(datagram.from)} is here`, now)
     this.#options.deliver(helloOf(session), now)
     // The answer last, here and below: it may bring the next message before it returns.
-    this.#answer(datagram, { type: 'welcome', nonce: message.nonce, session: session.id, intervalMs }, now)
+    this.#answer(datagram, { type: 'welcome', nonce, session: id, intervalMs }, now)
   }
 
   /** The answer may have been lost: whoever repeats the introduction of a session hears it again, and nothing else. */
@@ -227,9 +181,9 @@ export class SignalingServer {
   #refuse(
     { nonce }: MessageOf<'introduction'>,
     refusal: Refusal,
+    reason: string,
     datagram: SignalingDatagram,
     now: number,
-    reason: string = refusal,
   ): undefined {
     this.counters.refused[refusal]!++
     // The reason may quote a certificate that nobody vouches for.
@@ -293,7 +247,7 @@ export class SignalingServer {
   }
 
   #restart(session: Uint8Array, datagram: SignalingDatagram, now: number): Ignored {
-    if (!this.#strangers.take(datagram.from, now)) return 'rate'
+    if (!this.#admission.mayAsk(datagram.from, now)) return 'rate'
     this.counters.restarts++
     this.#answer(datagram, { type: 'restart', session }, now)
     return 'unknown-session'

@@ -2,8 +2,9 @@
  * The sessions of a router with its hosts. The one idea: soft state, found by an id that only the host knows and ended
  * by silence; one session to a host's name.
  */
-import type { HostState, ServiceLoad } from '../../engine/signaling/message.ts'
+import type { HostState, MessageOf, ServiceLoad } from '../../engine/signaling/message.ts'
 import type { TrustStore } from '../../execution-env/certificates/index.ts'
+import type { SignalingDatagram } from './datagram.ts'
 import type { HostIdentity } from './host-identity.ts'
 import type { Pace } from './pace.ts'
 
@@ -32,9 +33,48 @@ export interface HostSession {
   connections: number
 }
 
+/** What begins a session. */
+export interface SessionRequest {
+  readonly identity: HostIdentity
+  readonly id: Uint8Array
+  readonly message: MessageOf<'introduction'>
+  readonly datagram: SignalingDatagram
+  readonly judgedBy: TrustStore
+  readonly now: number
+}
+
 const SILENCE_INTERVALS = 3.5
+const LEAST_INTERVAL_MS = 200
+const MOST_INTERVAL_MS = 60_000
+/** Reports of a session for each that is due. */
+const REPORTS_PER_INTERVAL = 4
 const MILLISECOND = 1e6
 const NEVER = Number.POSITIVE_INFINITY
+
+/** A session in which nothing was reported yet. */
+export function openSession({ identity, id, message, datagram, judgedBy, now }: SessionRequest): HostSession {
+  const intervalMs = Math.min(Math.max(message.intervalMs, LEAST_INTERVAL_MS), MOST_INTERVAL_MS)
+  return {
+    identity,
+    id,
+    cookie: message.cookie,
+    address: datagram.from,
+    port: datagram.fromPort,
+    router: datagram.to,
+    intervalMs,
+    pace: { periodNs: (intervalMs * MILLISECOND) / REPORTS_PER_INTERVAL, burst: REPORTS_PER_INTERVAL },
+    paceFullAt: 0,
+    sequence: 0,
+    heardAt: now,
+    expiresAt: expiryOf(intervalMs, now),
+    judgedBy,
+    judgedAt: now,
+    reports: 0,
+    state: undefined,
+    services: [],
+    connections: 0,
+  }
+}
 
 export class SessionTable {
   readonly #byId = new Map<string, HostSession>()
