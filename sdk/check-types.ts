@@ -26,6 +26,7 @@ export type TypeCheck = readonly PluginProblem[] | undefined
 export async function checkTypes(folder: string, signal?: AbortSignal): Promise<TypeCheck> {
   const compiler = findCompiler(folder)
   if (compiler === undefined) return undefined
+  if (!existsSync(folder)) return []
   const settings = mkdtempSync(join(tmpdir(), 'pronto-types-'))
   try {
     const project = join(settings, 'tsconfig.json')

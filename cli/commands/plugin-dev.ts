@@ -1,9 +1,10 @@
 /** `pronto plugin dev`: every change of a plugin's folder built, checked, tested, and put on a running router. */
+import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type LabFile, loadLabFile } from '../../lab/index.ts'
 import { ControlError } from '../../router/control-client/index.ts'
-import { readPluginFolder, watchFolder } from '../../sdk/tools.ts'
-import { type Call, type Command, DONE, type ExitCode, UsageError } from '../command.ts'
+import { watchFolder } from '../../sdk/tools.ts'
+import { type Call, type Command, CommandError, DONE, type ExitCode, UsageError } from '../command.ts'
 import { LabPlace } from '../dev/lab-place.ts'
 import { isRight, type Look, lookAt } from '../dev/look.ts'
 import { DevLoop } from '../dev/loop.ts'
@@ -35,6 +36,8 @@ export const pluginDev: Command = {
 
 async function dev(call: Call): Promise<ExitCode> {
   const [folder = '.'] = call.arguments
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
+    throw new CommandError('unreadable', `${folder}: expected the folder of a plugin`)
   const news = new News(call.terminal, call.json)
   const place = await placeOf(call, folder, news)
   const stopped = call.stop.claim()
@@ -91,7 +94,6 @@ async function placeOf(call: Call, folder: string, news: News): Promise<Place | 
 }
 
 async function labPlace(call: Call, folder: string, labFile: LabFile, news: News): Promise<Place> {
-  readPluginFolder(folder)
   const meter = new SpreadMeter()
   return new LabPlace({
     labFile,

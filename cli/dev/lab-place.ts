@@ -13,7 +13,7 @@ import {
   type Measurements,
   routersOf,
 } from '../../lab/index.ts'
-import type { BuiltPlugin } from '../../sdk/tools.ts'
+import { type BuiltPlugin, PluginError } from '../../sdk/tools.ts'
 import { CommandError } from '../command.ts'
 import { Instance, type LogSink, type Place, type Placed } from './place.ts'
 
@@ -103,7 +103,7 @@ export class LabPlace implements Place {
     try {
       await stands
     } catch (error) {
-      if (!(error instanceof LabPluginError)) throw error
+      if (!(error instanceof LabPluginError || error instanceof PluginError)) throw error
       return named.map((each) => ({ ...each, ok: false, reason: error.message, ...told }))
     }
     if (end.signal.aborted) return []

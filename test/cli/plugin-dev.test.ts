@@ -10,7 +10,7 @@ import { backends } from '../../lab/index.ts'
 import { pause } from './launched.ts'
 import { type as typeWords } from './world.ts'
 
-const PATIENCE_MS = 15_000
+const PATIENCE_MS = 40_000
 
 interface News {
   readonly event: string
@@ -59,7 +59,8 @@ class Running {
   }
 }
 
-describe('pronto plugin dev', () => {
+describe('pronto plugin dev', function () {
+  this.timeout(60_000)
   let parent: string
   let folder: string
   let running: Running | undefined
@@ -105,14 +106,15 @@ describe('pronto plugin dev', () => {
   })
 
   it('brings a lab up and upgrades it with what is right, and only with that', async () => {
+    rmSync(file('plugin.test.ts'))
     const dev = begin('--json', '--lab', file('lab.yaml'))
     expect(await dev.next('placed')).to.deep.include({ ok: true, version: '0.1.0', replaces: false })
     const spread = await dev.next('spread')
     expect(spread['decisions']).to.be.greaterThan(10)
     expect(Object.keys(spread['servers'] as object)).to.deep.equal(['s1', 's2'])
-    edit('plugin.ts', 'server.load++', 'throw 1')
-    expect((await dev.next('look'))['tests']).to.include({ failed: 2 })
-    edit('plugin.ts', 'throw 1', "server.load++\n      router.log.info('picked')")
+    edit('plugin.ts', 'server.load++', 'server.laod++')
+    expect((await dev.next('look'))['types']).to.have.length(1)
+    edit('plugin.ts', 'server.laod++', "server.load++\n      router.log.info('picked')")
     edit('pronto.json', '0.1.0', '0.2.0')
     const placed = await dev.next('placed')
     expect(placed).to.deep.include({ ok: true, version: '0.2.0', replaces: true, changes: [] })
@@ -120,7 +122,6 @@ describe('pronto plugin dev', () => {
     expect(await dev.next('log')).to.include({ text: 'picked', by: 'plugin' })
     edit('plugin.ts', "{ drop: 'no-server' }", '{ forward: true }')
     edit('plugin.ts', 'router.flows.claim', "router.tunnels.open({ to: '11.0.0.1' })\n    router.flows.claim")
-    rmSync(file('plugin.test.ts'))
     const refused = await dev.next('placed')
     expect(refused).to.include({ ok: false, replaces: true })
     expect(refused['reason']).to.include('11.0.0.1 is beyond the granted tunnels.open')
@@ -128,6 +129,7 @@ describe('pronto plugin dev', () => {
   })
 
   it('signs for a router that runs already', async () => {
+    rmSync(file('plugin.test.ts'))
     const lab = readFileSync(file('lab.yaml'), 'utf8')
     writeFileSync(
       join(parent, 'bare.yaml'),
@@ -166,6 +168,9 @@ describe('pronto plugin dev', () => {
     }
     expect(await refusal('--lab', 'a.yaml', '--router', 'r1')).to.match(/^2 .*not both/)
     expect(await refusal('--router', 'r1')).to.match(/^2 .*expected --cert C and --key K/)
+    expect(await typeWords(['plugin', 'dev', file('none')])).to.include({
+      ...{ code: 1, err: `pronto: ${file('none')}: expected the folder of a plugin\n` },
+    })
     const other = file('other.yaml')
     writeFileSync(other, readFileSync(file('lab.yaml'), 'utf8').replace(/ {4}plugins:\n.*\n/, ''))
     const { code, err } = await new Promise<{ code: number; err: string }>((settle) => {
