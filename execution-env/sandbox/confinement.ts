@@ -1,7 +1,8 @@
 /**
  * What a sandbox process is forbidden by the system. The one idea: every measure is tried on this machine once and
- * used where it works; which ones are in force and which are missing is told, never guessed. All of them are
- * programs that replace themselves by the next, so that the child's process id is the sandbox's.
+ * used where it works, behind those that come before it; which ones are in force and which are missing is told, never
+ * guessed. All of them are programs that replace themselves by the next, so that the child's process id is the
+ * sandbox's.
  *
  * unshare(1): no network, no IPC of others; setpriv(1): no new privileges, no capabilities, dies with the router;
  * prlimit(1): no core files, few descriptors, no large files, no locked memory; Node's permission model: no files
@@ -30,21 +31,30 @@ interface Measure {
   readonly tool: string
   readonly parameters: readonly string[]
   readonly gives: readonly string[]
+  /** What /proc/self/status says behind it; a tool may succeed and change nothing. */
+  readonly proof?: RegExp
 }
 
+/** Nothing is left, and nothing can be had back. */
+const NO_CAPABILITIES = /(Cap(Inh|Prm|Eff|Bnd|Amb):\s*0+\s+){5}/
 /** Largest file that the process could write: its last words on standard error. */
 const FILE_BYTES_MAX = 65_536
+const STATUS = '/proc/self/status'
 const probed = new Map<string, boolean>()
 
-function works(tool: string, parameters: readonly string[]): boolean {
-  const key = [tool, ...parameters].join(' ')
+/** Whether a program with what is put before it runs, and is confined as it should be. */
+function works(prefix: readonly string[], proof: RegExp | undefined): boolean {
+  const key = prefix.join(' ')
   let result = probed.get(key)
   if (result === undefined) {
-    const run = spawnSync(tool, [...parameters, '--', findTool('true') ?? 'true'], {
-      stdio: 'ignore',
+    const probe = proof === undefined ? [findTool('true') ?? 'true'] : [findTool('cat') ?? 'cat', STATUS]
+    const [tool, ...parameters] = [...prefix, ...probe] as [string, ...string[]]
+    const run = spawnSync(tool, parameters, {
+      stdio: ['ignore', 'pipe', 'ignore'],
+      encoding: 'latin1',
       env: {},
     })
-    result = run.status === 0
+    result = run.status === 0 && (proof === undefined || proof.test(run.stdout))
     probed.set(key, result)
   }
   return result
@@ -62,10 +72,17 @@ function stages(user: SystemUser | undefined): Measure[][] {
     tool: 'setpriv',
     parameters,
     gives: given,
+    ...(given.includes('no capabilities') ? { proof: NO_CAPABILITIES } : {}),
   })
   return [
     [
       { tool: 'unshare', parameters: namespaces, gives: network },
+      // In a namespace of its own an ordinary user may give everything away, and keeps until then what it takes.
+      {
+        tool: 'unshare',
+        parameters: ['--user', '--map-current-user', '--keep-caps', ...namespaces],
+        gives: network,
+      },
       { tool: 'unshare', parameters: ['--user', '--map-current-user', ...namespaces], gives: network },
     ],
     [
@@ -93,9 +110,9 @@ export function confine(user?: SystemUser): Confinement {
   const inForce: string[] = []
   const missing: string[] = []
   for (const stage of stages(user)) {
-    const taken = stage.find(({ tool, parameters }) => {
+    const taken = stage.find(({ tool, parameters, proof }) => {
       const path = findTool(tool)
-      return path !== undefined && works(path, parameters)
+      return path !== undefined && works([...prefix, path, ...parameters, '--'], proof)
     })
     if (taken !== undefined) prefix.push(findTool(taken.tool)!, ...taken.parameters, '--')
     inForce.push(...(taken?.gives ?? []))
