@@ -8,7 +8,14 @@
  * asks nobody). x400 else a new label, x500 the choice (virtual-host.ts). x600 the new header and the tunnel, x700
  * send (the engine).
  */
-import { type Duration, definePlugin, type JsonValue, type Router } from 'pronto-router/sdk'
+import {
+  type Decision,
+  type Duration,
+  definePlugin,
+  type Flow,
+  type JsonValue,
+  type Router,
+} from 'pronto-router/sdk'
 import { type Change, type ConfiguredServer, HostSite } from './host-site.ts'
 import {
   DRAIN_SCHEMA,
@@ -37,6 +44,9 @@ interface Config {
 
 /** Senders whose first refusal is logged. */
 const REFUSED_LOGGED = 64
+
+/** A datagram is not sent again: it had better come late, as a SYN that was lost would. */
+const PATIENCE = { wait: '1s' } as const
 
 const duration = (ms: number): Duration => `${ms}ms`
 
@@ -94,12 +104,13 @@ function routeFlows(router: Router, virtualHost: VirtualHost, tunnels: SiteTunne
   const { prefix, idleMs } = virtualHost
   const idle = idleMs === undefined ? {} : { idle: duration(idleMs) }
   // x100: the claim is the look-up of the virtual host. x200, x300: a flow that is known never comes here.
-  router.flows.claim({ to: prefix.text }, (flow) => {
+  const decide = (flow: Flow): Decision => {
     const server = virtualHost.route(flow, router.clock())
     const tunnel = server === undefined ? undefined : tunnels.of(server)
     // x600, x700: the answer is pinned (R-SLR-11), and the engine sends this packet and the next ones into the tunnel.
     return tunnel === undefined ? { drop: 'no-server' } : { tunnel, ...idle }
-  })
+  }
+  router.flows.claim({ to: prefix.text }, decide, PATIENCE)
 }
 
 function heedChanges(router: Router, tunnels: SiteTunnels): Heed {

@@ -3,11 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { describe, it } from 'mocha'
+import type { Report } from '../../lab/index.ts'
 import { forEachBackend, labWithPlugins } from '../support/labs.ts'
 import { requireTool, runTool } from '../support/oracle.ts'
-
-/** What a backend cannot do yet. */
-const MISSING = { netns: 'its hosts do not end tunnels yet' }
 
 const SERVERS = ['10.0.2.2', '10.0.3.2', '10.0.4.2']
 
@@ -128,6 +126,10 @@ function shown(
   }
 }
 
+/** Reasons for which the site's router dropped packets, but for full queues: real TCP asks links for all they have. */
+const dropped = ({ routers }: Report) =>
+  Object.keys(routers['r1']!.packets.dropped).filter((reason) => !reason.startsWith('queue-'))
+
 describe('service level routing at a site', () => {
   forEachBackend((backend) => {
     it('spreads TCP, UDP and ICMP echo over the servers, to unmodified clients (R-SLR-01, R-SLR-02, R-SLR-09, R-SLR-12)', async () => {
@@ -158,7 +160,7 @@ describe('service level routing at a site', () => {
       )
       expect(streams).to.include({ completed: 6, failed: 0, corrupted: 0 })
       expect(Object.keys(streams!.servers)).to.have.members(['s1', 's2', 's3'])
-      expect(report.routers['r1']!.packets.dropped).to.deep.equal({})
+      expect(dropped(report)).to.deep.equal([])
     }).timeout(60_000)
 
     it('drains a server without a failed connection (R-SLR-11, R-SLR-13)', async () => {
@@ -175,7 +177,7 @@ describe('service level routing at a site', () => {
         expect(pages!.servers['s1'], 'a third of the first second').to.be.within(20, 48)
         expect(pages!.servers['s2'], 'and half of the next two').to.be.within(105, 165)
         expect(streams, policy).to.include({ completed: 3, failed: 0, corrupted: 0 })
-        expect(report.routers['r1']!.packets.dropped).to.deep.equal({})
+        expect(dropped(report)).to.deep.equal([])
       }
     }).timeout(60_000)
 
@@ -202,10 +204,7 @@ describe('service level routing at a site', () => {
       expect(pages!.corrupted).to.equal(0)
       // What begins until the silence of 3.5 intervals is noticed; what it was sent counts against it meanwhile.
       expect(pages!.failed).to.be.within(1, 60)
-      expect(pages!.servers['s1'], 'more than half of what begins in 7.5 of 12 seconds').to.be.within(
-        230,
-        340,
-      )
+      expect(pages!.servers['s1'], 'about half of what begins in 7.5 of 12 seconds').to.be.within(230, 340)
       expect(pages!.servers['s2'], 'the rest is shared').to.be.within(160, 260)
       // The pings began at s1: one flow, which another server answers when s1 is known to be gone.
       expect(pings!.failed).to.be.within(1, 2)
@@ -259,5 +258,5 @@ describe('service level routing at a site', () => {
           `${address},198.18.0.80,10.0.1.2\t1000`,
         ])
     }).timeout(60_000)
-  }, MISSING)
+  })
 })
