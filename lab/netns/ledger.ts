@@ -3,7 +3,7 @@
  * thing is made, and things are removed by these lines and nothing else; so whatever happens to the lab's process,
  * what it left can be found and nobody else's is touched.
  */
-import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeRouterFolder, runtimeFolder } from '../../router/index.ts'
 import { LabFailure } from '../lab-failure.ts'
@@ -56,11 +56,16 @@ export class Ledger {
     const owner = markOf(process.pid)
     if (owner === undefined) throw new LabFailure('this system does not tell of its processes in /proc')
     const head: LedgerHead = { lab, id, owner, boot: bootId() }
+    // Under its name it is complete from the first moment.
+    const draft = `${ledger.#file}.${id}`
+    writeFileSync(draft, `${JSON.stringify(head)}\n`, { mode: 0o600 })
     try {
-      writeFileSync(ledger.#file, `${JSON.stringify(head)}\n`, { flag: 'wx', mode: 0o600 })
+      linkSync(draft, ledger.#file)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
       throw new LabFailure(`lab ${lab} is up already`, 'busy')
+    } finally {
+      rmSync(draft)
     }
     rmSync(join(ledger.folder, REQUEST), { force: true })
     return ledger
