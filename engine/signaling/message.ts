@@ -176,7 +176,8 @@ export function emitSignedMessage(
   const scratch = new Uint8Array(MAX_MESSAGE_BYTES)
   const end = emitFields(scratch, message)
   const length = end + SIGNATURE_FIELD_BYTES
-  if (length > MAX_MESSAGE_BYTES) throw new RangeError(`a message of ${length} bytes`)
+  if (length > MAX_MESSAGE_BYTES)
+    throw new RangeError(`a message of ${length} bytes, at most ${MAX_MESSAGE_BYTES} fit`)
   emitHeader(scratch, message.type, length)
   const signature = sign(scratch.slice(0, end))
   if (signature.length !== SIGNATURE_BYTES) throw new RangeError(`a signature of ${signature.length} bytes`)

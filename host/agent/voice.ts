@@ -40,7 +40,7 @@ export class Voice {
   /** What the next report says of the host. */
   state: HostState = 'active'
   readonly #options: VoiceOptions
-  readonly #certificates: readonly Uint8Array[]
+  #certificates: readonly Uint8Array[]
   readonly #prefixes: readonly NamedPrefix[]
 
   /** @throws RangeError when a prefix is none, or what the host is does not fit into one message */
@@ -53,8 +53,20 @@ export class Voice {
       if (prefix === undefined) throw new RangeError(`${text} is no prefix`)
       return { text, prefix }
     })
-    // Better here than when a router first answers.
-    this.introduction(new Uint8Array(NONCE_BYTES), NO_COOKIE, 0)
+    this.#leaveOutWhatDoesNotFit()
+  }
+
+  /** Routers may have authorities at hand; the host's own certificate they cannot. Better now than when one answers. */
+  #leaveOutWhatDoesNotFit(): void {
+    for (;;) {
+      try {
+        this.introduction(new Uint8Array(NONCE_BYTES), NO_COOKIE, 0)
+        return
+      } catch (error) {
+        if (!(error instanceof RangeError) || this.#certificates.length === 1) throw error
+        this.#certificates = this.#certificates.slice(0, -1)
+      }
+    }
   }
 
   hello(nonce: Uint8Array): Uint8Array {

@@ -199,12 +199,21 @@ describe('HostAgent (R-SLR-17)', () => {
   })
 
   describe('when it cannot speak', () => {
-    it('refuses too many routers, prefixes that are none, and certificates that do not fit', () => {
+    it('refuses too many routers or prefixes, and prefixes that are none', () => {
+      const many = Array.from({ length: 65 }, (_, i) => `198.18.${i}.0/24`)
       expect(() => new Alone({ routers: Array.from({ length: 17 }, (_, i) => i) })).to.throw(RangeError)
       expect(() => new Alone({ virtualHosts: ['everything'] })).to.throw(RangeError, 'everything')
+      expect(() => new Alone({ virtualHosts: many })).to.throw(RangeError, '65 virtualHosts')
+    })
+
+    it('leaves out authorities that do not fit into a message, its own certificate never', () => {
       const credential = new TestAuthority().issue('s1')
-      const chain = Array.from({ length: 4 }, () => credential.certificate)
-      expect(() => new Alone({ credential: { ...credential, chain } })).to.throw(RangeError)
+      const chain = Array.from({ length: 6 }, () => credential.certificate)
+      const host = new Alone({ credential: { ...credential, chain } })
+      host.hear({ type: 'challenge', nonce: host.last('hello').nonce, cookie: new Uint8Array(16) })
+      const { certificates } = host.last('introduction')
+      expect(certificates.length).to.be.within(2, 4)
+      expect(certificates[0]).to.deep.equal(credential.certificate.der)
     })
   })
 })
