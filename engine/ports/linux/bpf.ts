@@ -92,12 +92,14 @@ export class BpfMap {
     assert(value.length === this.valueBytes)
     this.#prepare(key)
     this.#memory.bytes.set(value, this.#value)
+    this.#pointToValue()
     command(MAP_UPDATE, 32, this.#memory, `writing to the map ${this.#name}`)
   }
 
   /** The value of a key, a copy, or undefined where there is none. @throws LinuxError */
   get(key: Uint8Array): Uint8Array | undefined {
     this.#prepare(key)
+    this.#pointToValue()
     return this.#found(MAP_LOOKUP, 'reading')
       ? this.#memory.bytes.slice(this.#value, this.#value + this.valueBytes)
       : undefined
@@ -126,13 +128,17 @@ export class BpfMap {
     }
   }
 
+  /** Only for commands that have a value: the kernel wants fields that mean nothing to be zero. */
+  #pointToValue(): void {
+    this.#memory.writePointer(16, this.#memory.address + this.#value)
+  }
+
   #prepare(key: Uint8Array): void {
     assert(key.length === this.keyBytes)
     const memory = this.#memory
     memory.bytes.fill(0, 0, ATTRIBUTE_BYTES)
     memory.view.setUint32(0, this.descriptor, true)
     memory.writePointer(8, memory.address + this.#key)
-    memory.writePointer(16, memory.address + this.#value)
     memory.bytes.set(key, this.#key)
   }
 }

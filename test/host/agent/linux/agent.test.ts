@@ -113,7 +113,8 @@ describe('pronto host run', function () {
 
     it('keeps segments merged that the device has merged', async () => {
       // The device waits for more, as a fast one does under load.
-      const wait = 'cd /sys/class/net/eth0 && echo 2 > napi_defer_hard_irqs && echo 1000000 > gro_flush_timeout'
+      const wait =
+        'cd /sys/class/net/eth0 && echo 2 > napi_defer_hard_irqs && echo 1000000 > gro_flush_timeout'
       rig.host.run('ethtool -K eth0 gro on')
       expect(rig.ask(rig.host, 'sh', '-c', wait)).to.include({ code: 0, stderr: '' })
       rig.configure()
