@@ -104,8 +104,9 @@ function stages(user: SystemUser | undefined): Measure[][] {
 /**
  * What can be had here.
  * @param user whom the process should run as; only a privileged router can do it
+ * @param wantsUser whether it is missed when there is none
  */
-export function confine(user?: SystemUser): Confinement {
+export function confine(user?: SystemUser, wantsUser = user !== undefined): Confinement {
   const prefix: string[] = []
   const inForce: string[] = []
   const missing: string[] = []
@@ -118,6 +119,7 @@ export function confine(user?: SystemUser): Confinement {
     inForce.push(...(taken?.gives ?? []))
     missing.push(...stage[0]!.gives.filter((each) => taken?.gives.includes(each) !== true))
   }
+  if (wantsUser && !inForce.includes('own user') && !missing.includes('own user')) missing.push('own user')
   return { prefix, inForce: [...inForce, 'no files, programs or network for JavaScript'], missing }
 }
 

@@ -12,13 +12,15 @@ import { closeEnds } from './descriptor.ts'
 import { entryPath } from './entry-path.ts'
 import { openFifoPair } from './fifo.ts'
 import { FRAME_BYTES_MAX, type ProcessLimits } from './limits.ts'
+import { ownUser } from './own-user.ts'
 import type { SandboxProcessSettings } from './sandbox-process.ts'
 
 export interface LaunchOptions {
   /** Whether the router waits for answers or polls for them. */
   readonly blocking: boolean
   readonly limits: ProcessLimits
-  readonly user?: SystemUser
+  /** `own`: one that nobody else has, where it can be had. */
+  readonly user?: SystemUser | 'own'
   /** Another program than the sandbox process's, without its ending. For tests. */
   readonly program?: string
 }
@@ -40,13 +42,14 @@ export class Launched {
   /** @throws Error where pipes or processes cannot be made */
   constructor(options: LaunchOptions) {
     const { limits } = options
-    const confinement = confine(options.user)
     const settings: SandboxProcessSettings = {
       memoryBytes: limits.memoryBytes,
       graceMs: limits.graceMs,
       parent: process.pid,
     }
     const program = options.program ?? entryPath(import.meta.url, './sandbox-process')
+    const user = options.user === 'own' ? ownUser(program) : options.user
+    const confinement = confine(user, options.user !== undefined)
     const node = [process.execPath, ...nodeFlags(program), program, JSON.stringify(settings)]
     const [command, ...parameters] = [...confinement.prefix, ...node] as unknown as [string, ...string[]]
     const { router, child } = openFifoPair(options.blocking)

@@ -27,8 +27,8 @@ export interface ProcessSandboxOptions {
   readonly blocking: boolean
   readonly limits?: Partial<ProcessLimits>
   readonly restart?: Partial<RestartPolicy>
-  /** Run the process as this user; takes a privileged router. */
-  readonly user?: SystemUser
+  /** Run the process as this user; `own`: as one that nobody else has. Takes a privileged router. */
+  readonly user?: SystemUser | 'own'
   /** Called from within `poll`, after the replies that failed with it. */
   readonly onEvent?: (event: SandboxEvent) => void
   /** Another program than the sandbox process's. For tests. */

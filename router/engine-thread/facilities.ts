@@ -37,7 +37,7 @@ export interface FacilitySinks {
 
 export class EngineFacilities {
   readonly verifier = new HandedVerifier()
-  readonly sandboxes = new SandboxPool({ blocking: false })
+  readonly sandboxes = new SandboxPool({ blocking: false, user: 'own' })
   readonly engine: LocalEngine
   readonly plugins: ManagedPlugins
   readonly #engine: Engine

@@ -364,5 +364,21 @@ describe('ProcessSandbox', () => {
       expect(readFileSync(`/proc/${sandbox.stats().pid}/status`, 'utf8')).to.match(/Uid:\s+65534\s+65534/)
       expect(sandbox.stats().confinement.inForce).to.include('own user')
     })
+
+    it('runs as a user that nobody else has, each for itself, where that is to be had', async function () {
+      if (process.getuid?.() !== 0) requireLab(this, 'only a privileged router can change the user')
+      const users = await Promise.all(
+        [1, 2].map(async () => {
+          const { sandbox } = open({ user: 'own' })
+          await loaded(sandbox, 'a', ECHO)
+          const { pid, confinement } = sandbox.stats()
+          const [, user] = /Uid:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))!
+          expect(confinement[user === '0' ? 'missing' : 'inForce']).to.include('own user')
+          return user
+        }),
+      )
+      if (users.includes('0')) requireLab(this, 'others cannot read this folder')
+      expect(new Set(users).size).to.equal(2)
+    })
   })
 })
