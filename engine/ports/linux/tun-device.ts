@@ -11,7 +11,10 @@ const O_RDWR_NONBLOCK_CLOEXEC = 2 | 0x800 | 0x80000
 const TUNSETIFF = 0x400454ca
 const TUNSETOFFLOAD = 0x400454d0
 const IFF_NO_PI = 0x1000
-const NEEDS = { privilege: 'CAP_NET_ADMIN', feature: 'TUN/TAP (CONFIG_TUN) and /dev/net/tun' }
+const NEEDS = {
+  privilege: 'CAP_NET_ADMIN with access to /dev/net/tun',
+  feature: 'TUN/TAP (CONFIG_TUN) and /dev/net/tun',
+}
 
 /** Layer 3 packets or whole Ethernet frames. */
 export const TUN = 1

@@ -9,6 +9,8 @@ import {
   LINK_CHECK_NS,
   LINK_WAKE_NS,
   LinuxError,
+  libc,
+  Memory,
   offloads,
   type PortProblem,
   setOffloads,
@@ -82,6 +84,16 @@ function tagged(frame: Uint8Array, tag: number, type = 0x8100): Uint8Array {
     tag & 0xff,
     ...frame.subarray(12),
   )
+}
+
+/** Whether poll(2) finds anything on the descriptor now. */
+function isReadable(descriptor: number): boolean {
+  const memory = new Memory(8)
+  memory.words[0] = descriptor
+  memory.words[1] = 1
+  const found = libc().poll(memory.address, 1, 0)
+  memory.close()
+  return found > 0
 }
 
 const frameOf = (bytes: Uint8Array[]): string[] => bytes.map((each) => Buffer.from(each).toString('hex'))
@@ -235,6 +247,7 @@ describe('AfPacketPort', () => {
       await received(rig.port, 1)
       expect(rig.port.up).to.equal(false)
       expect(transmitted(rig.port, testFrame(1, 100))).to.equal(false)
+      expect(isReadable(rig.port.descriptor), 'whoever waits for it may sleep').to.equal(false)
       rig.link(103)
       expect(await linkBecomes(rig.port, true)).to.equal(true)
       rig.far.send(testFrame(2, 200))

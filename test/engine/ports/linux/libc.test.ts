@@ -55,6 +55,45 @@ describe('libc', () => {
   })
 })
 
+describe('an ordinary user', () => {
+  before(function () {
+    requireRoot(this)
+  })
+
+  it('is told which privilege is missing', () => {
+    const space = new TestNamespace()
+    const script = `
+      const { AfPacketPort, TapPort, Tun, inNamespace, disableOffloads, libc } = await import(${JSON.stringify(door)})
+      libc()
+      process.setgroups([])
+      process.setgid(65534)
+      process.setuid(65534)
+      const uses = [
+        () => AfPacketPort.open({ name: 'a', device: 'near' }),
+        () => TapPort.open({ name: 'a', device: 'tap0' }),
+        () => Tun.open({ device: 'tun0' }),
+        () => disableOffloads('near'),
+        () => inNamespace('/proc/self/ns/net', () => {}),
+      ]
+      for (const use of uses)
+        try { use() } catch (error) { console.log(error.code, /CAP_[A-Z_]+/.exec(error.message)?.[0]) }`
+    try {
+      space.run('ip link add name near type veth peer name far')
+      const args = ['netns', 'exec', space.name, process.execPath, '--input-type=module', '-e', script]
+      const run = spawnSync('ip', args, { encoding: 'utf8' })
+      expect((run.stdout + run.stderr).trim().split('\n')).to.deep.equal([
+        'forbidden CAP_NET_RAW',
+        'forbidden CAP_NET_ADMIN',
+        'forbidden CAP_NET_ADMIN',
+        'forbidden CAP_NET_ADMIN',
+        'forbidden CAP_SYS_ADMIN',
+      ])
+    } finally {
+      space.remove()
+    }
+  })
+})
+
 describe('inNamespace', () => {
   before(function () {
     requireRoot(this)
