@@ -7,6 +7,7 @@ import { claimDevice } from './device-claim.ts'
 /** A driver and what becomes readable when it has something. */
 export interface OpenPort {
   readonly driver: PortDriver
+  /** To be asked before each wait: -1 when the device was removed. */
   readonly descriptor: number
   /** Gives the device back. Idempotent. */
   close(): void
@@ -31,16 +32,20 @@ function opened(
   random: Random,
   giveBack: () => void,
 ): OpenPort {
-  const { descriptor } = inner
-  const close = () => {
-    inner.close()
-    giveBack()
-  }
-  if (impairment === undefined) return { driver: inner, descriptor, close }
+  const open = (driver: PortDriver): OpenPort => ({
+    driver,
+    get descriptor() {
+      return inner.descriptor
+    },
+    close: () => {
+      inner.close()
+      giveBack()
+    },
+  })
+  if (impairment === undefined) return open(inner)
   try {
     const path = (direction: string) => new Impairment(impairment, random.fork(`${name} ${direction}`))
-    const driver = new FaultInjector(inner, { transmit: path('transmit'), receive: path('receive') })
-    return { driver, descriptor, close }
+    return open(new FaultInjector(inner, { transmit: path('transmit'), receive: path('receive') }))
   } catch (error) {
     inner.close()
     throw error
