@@ -194,20 +194,21 @@ describe('service level routing at a site', () => {
     }).timeout(60_000)
 
     it('leaves a server that fails out until it is back, and lets flows without connections go on (R-SLR-02, R-SLR-17)', async () => {
-      const clients = `[ { protocol: http, to: "198.18.0.80:80", rate: 60/s, count: 720, timeout: 1s, start: 3s },
+      const clients = `[ { protocol: http, to: "198.18.0.80:80", rate: 60/s, count: 1080, timeout: 1s, start: 3s },
         { protocol: ping, to: 198.18.0.80, count: 13, timeout: 900ms, start: 2s } ]`
       const events = '[ { at: 6500ms, fail: s1 }, { at: 11s, recover: s1 } ]'
       const lab = siteLab({ clients, config: learning(), events, loads: [0, 0.1, 0.1] })
       const report = await backend.run(lab)
       const [pages, pings] = report.clients['c1']!
-      expect(pages!.completed + pages!.failed).to.equal(720)
+      expect(pages!.completed + pages!.failed).to.equal(1080)
       expect(pages!.corrupted).to.equal(0)
       // What begins until the silence of 3.5 intervals is noticed; what it was sent counts against it meanwhile.
       expect(pages!.failed).to.be.within(1, 60)
-      expect(pages!.servers['s1'], 'about half of what begins in 7.5 of 12 seconds').to.be.within(230, 340)
-      expect(pages!.servers['s2'], 'the rest is shared').to.be.within(160, 260)
+      // Half of 210 or some more before it fails, and of what begins in the 10 seconds after its return.
+      expect(pages!.servers['s1']).to.be.within(160, 520)
+      expect(pages!.servers['s2']).to.be.within(200, 450)
       // The pings began at s1: one flow, which another server answers when s1 is known to be gone.
-      expect(pings!.failed).to.be.within(1, 2)
+      expect(pings!.failed).to.be.within(1, 3)
       expect(pings!.completed).to.equal(13 - pings!.failed)
       expect(report.conservation).to.equal(true)
     }).timeout(60_000)

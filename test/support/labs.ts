@@ -2,11 +2,10 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { after, before, beforeEach, describe } from 'mocha'
+import { before, beforeEach, describe } from 'mocha'
 import {
   BACKEND_NAMES,
   type BackendName,
-  BackendUnavailableError,
   backends,
   type LabFile,
   loadLabFile,
@@ -14,7 +13,8 @@ import {
   type Report,
   runLab,
 } from '../../lab/index.ts'
-import { temporaryFolder } from './temporary-folder.ts'
+import { withOwnRuntime } from './netns.ts'
+import { requireLab } from './oracle.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const examples = resolve(import.meta.dirname, '../../examples')
@@ -45,31 +45,20 @@ export interface ScenarioBackend {
   runWithCaptures(labFile: LabFile): Promise<{ report: Report; captures: Map<string, Uint8Array> }>
 }
 
-/**
- * Says a scenario once for every backend. One that this machine does not have is skipped with that reason, and one of
- * `missing` with what it cannot do yet.
- */
-export function forEachBackend(
-  scenario: (backend: ScenarioBackend) => void,
-  missing: Partial<Record<BackendName, string>> = {},
-): void {
+/** Says a scenario once for every backend; where this machine cannot bring one to life, its tests say why. */
+export function forEachBackend(scenario: (backend: ScenarioBackend) => void): void {
   for (const name of BACKEND_NAMES)
     describe(`on ${name}`, () => {
-      beforeEach(async function () {
-        const reason = missing[name] ?? (await unavailability(name))
-        if (reason === undefined) return
+      let lacks: readonly string[] = []
+      withOwnRuntime()
+      before(async () => {
+        lacks = (await backends.open(name)).lacks?.() ?? []
+      })
+      beforeEach(function () {
+        if (lacks.length === 0) return
+        const reason = lacks.join('; ')
         this.currentTest!.title += ` [skipped: ${reason}]`
-        this.skip()
-      })
-      // Whoever else runs the same labs on this machine is not met.
-      let runtime: string | undefined
-      before(() => {
-        runtime = process.env['PRONTO_RUNTIME']
-        process.env['PRONTO_RUNTIME'] = temporaryFolder('pronto-labs-')
-      })
-      after(() => {
-        if (runtime === undefined) delete process.env['PRONTO_RUNTIME']
-        else process.env['PRONTO_RUNTIME'] = runtime
+        requireLab(this, reason)
       })
       scenario({
         name,
@@ -77,19 +66,6 @@ export function forEachBackend(
         runWithCaptures: async (labFile) => await runWithCaptures(labFile, name),
       })
     })
-}
-
-async function unavailability(name: BackendName): Promise<string | undefined> {
-  try {
-    const lacks = (await backends.open(name)).lacks?.() ?? []
-    if (lacks.length === 0) return undefined
-    if (process.env['PRONTO_REQUIRE_LAB'] === '1')
-      throw new Error(`PRONTO_REQUIRE_LAB=1, but ${lacks.join('; ')}`)
-    return lacks.join('; ')
-  } catch (error) {
-    if (!(error instanceof BackendUnavailableError)) throw error
-    return error.message
-  }
 }
 
 /** Runs a lab on the simulator. */
