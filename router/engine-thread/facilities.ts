@@ -27,6 +27,9 @@ const DRAIN_INTERVAL_MS = 5
 /** Monotonic time in whole nanoseconds: captures have no finer. */
 const clock = (): Nanoseconds => Math.floor(performance.now() * MILLISECOND)
 
+/** Tells whoever reads the router's log. */
+const say = (problem: string): void => void process.stderr.write(`port ${problem}\n`)
+
 /** Where things go that nobody asked for. */
 export interface FacilitySinks {
   /** Told of what ended the loop. */
@@ -60,7 +63,7 @@ export class EngineFacilities {
     const random = Random.fromSeed(seed)
     this.#ports = []
     try {
-      for (const spec of config.ports) this.#ports.push(openPort(spec, random.fork('links')))
+      for (const spec of config.ports) this.#ports.push(openPort(spec, random.fork('links'), say))
       this.#engine = engineOn(config, this.#ports, seed)
       this.#punt = config.punt === undefined ? undefined : new Punt(this.#engine, config.punt)
     } catch (error) {

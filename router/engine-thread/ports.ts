@@ -1,6 +1,6 @@
 /** The ports of a configuration as drivers: the machine's devices, behind a faulty link where one is asked for. */
 import { FaultInjector, Impairment, type PortDriver, type Random } from '../../engine/index.ts'
-import { AfPacketPort, TapPort } from '../../engine/ports/linux/index.ts'
+import { AfPacketPort, type PortProblem, TapPort } from '../../engine/ports/linux/index.ts'
 import type { PortSpec } from '../config/index.ts'
 import { claimDevice } from './device-claim.ts'
 
@@ -13,13 +13,17 @@ export interface OpenPort {
   close(): void
 }
 
-/** @throws LinuxError when the device is not there, or this process may not have it; EngineError `invalid` */
-export function openPort(spec: PortSpec, random: Random): OpenPort {
+/**
+ * @param say is told of each kind of trouble with the port once, in words
+ * @throws LinuxError when the device is not there, or this process may not have it; EngineError `invalid`
+ */
+export function openPort(spec: PortSpec, random: Random, say: (problem: string) => void): OpenPort {
   const { name, device } = spec
-  if (spec.driver === 'tap') return opened(TapPort.open({ name, device }), spec, random, () => {})
+  const options = { name, device, onProblem: ({ message }: PortProblem) => say(message) }
+  if (spec.driver === 'tap') return opened(TapPort.open(options), spec, random, () => {})
   const giveBack = claimDevice(device)
   try {
-    return opened(AfPacketPort.open({ name, device }), spec, random, giveBack)
+    return opened(AfPacketPort.open(options), spec, random, giveBack)
   } catch (error) {
     giveBack()
     throw error

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import { afterEach, before, describe, it } from 'mocha'
+import { KernelUdp } from '../support/kernel-udp.ts'
 import { requireRoot } from '../support/linux.ts'
 import { requireTool, runTool } from '../support/oracle.ts'
 import { RealRouter } from '../support/real-router.ts'
@@ -123,6 +124,22 @@ describe('a router on real ports', function () {
       }
     }
     expect(last).to.contain(' 1 received')
+  })
+
+  it('says once in words what is wrong when frames come that a sender left to hardware', async () => {
+    const router = make()
+    await router.start()
+    router.client.run('ethtool -K eth0 tx on gso on')
+    ping(router, '10.0.1.1')
+    const udp = new KernelUdp(router.client.path, '10.0.1.2', 5000)
+    udp.segment(1000)
+    for (let each = 0; each < 3; each++) udp.send(new Uint8Array(6000), '10.0.2.2', 9)
+    udp.close()
+    for (let round = 0; round < 100 && !router.output.includes('ethtool'); round++) await sleep(50)
+    const { output } = await router.end()
+    expect(output.match(/port eth0: frames longer than the MTU .*ethtool -K DEVICE tx off/g)).to.have.length(
+      1,
+    )
   })
 
   it('captures a port into a file that others can read', async function () {
