@@ -14,6 +14,8 @@ export {
   type RunOptions,
 } from './backend.ts'
 export { backends } from './backends.ts'
+export { examine } from './doctor/examine.ts'
+export { type Examination, type Finding, USE_TITLES, USES, type Use } from './doctor/finding.ts'
 export { completeReport, type Expectation, isSuccess, judge, parseExpectation } from './expectation.ts'
 export { FEATURES, type Feature, type FeatureUse, featuresOf } from './features.ts'
 export * from './file/index.ts'

@@ -2,6 +2,7 @@
 import type { Command } from '../command.ts'
 import { helpCommand, versionCommand } from './about.ts'
 import { caInit, caIssue, caList, caRevoke } from './ca.ts'
+import { doctor } from './doctor.ts'
 import { hostCommands } from './host.ts'
 import { labDown, labGraph, labSchemaCommand, labValidate } from './lab.ts'
 import { labRun, labUp } from './lab-run.ts'
@@ -32,6 +33,7 @@ export const commands: readonly Command[] = [
   pluginInspect,
   ...routerCommands,
   ...hostCommands,
+  doctor,
   helpCommand(() => commands),
   versionCommand,
 ]
