@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import fc from 'fast-check'
 import { before, describe, it } from 'mocha'
 import type { TestBundle } from '../../execution-env/rig.ts'
 import { echo, udp } from '../../support/packets.ts'
@@ -342,6 +343,42 @@ describe('the plugin slr (R-SLR-02, R-SLR-12)', () => {
       expect(answer).to.deep.equal({ ok: true, value: { error: 'neighbour 10.0.2.12 may give no orders' } })
       expect(slr.call('slr/resume', { address: '10.9.9.9' })).to.deep.equal({ error: 'no server 10.9.9.9' })
       expect(slr.servers[0]).to.include({ state: 'active' })
+    })
+
+    it('goes on without a fault or a refused transaction, whatever hosts say in whatever order', () => {
+      const addresses = [S1, S2, S3, '10.0.2.1', '10.0.1.2', '172.16.0.9', '255.255.255.255', 'x', '']
+      const prefixes = [SERVICE, '198.18.0.80', '0.0.0.0/0', '198.19.0.0/16', '203.0.113.0/24']
+      const said = fc.record({
+        address: fc.constantFrom(...addresses),
+        topic: fc.constantFrom('hello', 'state', 'gone'),
+        prefixes: fc.array(fc.constantFrom(...prefixes), { maxLength: 6 }),
+        load: fc.constantFrom(0, 0.5, 1, 1e6, -1, Number.MAX_VALUE),
+        state: fc.constantFrom('active', 'draining', 'maintenance', 'other'),
+        reason: fc.constantFrom('silent', 'bye', 'replaced', 'other'),
+        waitMs: fc.constantFrom(0, 0, 0, 700, 3_000),
+      })
+      fc.assert(
+        fc.property(
+          fc.array(said, { maxLength: 25 }),
+          fc.constantFrom('least-load', 'weighted', 'maglev'),
+          (list, policy) => {
+            const learn = { from: ['0.0.0.0/0'], most: 3, silenceMs: 2000 }
+            const slr = site({ virtualHosts: [{ to: SERVICE, policy }], learn })
+            for (const { address, topic, prefixes: names, load, state, reason, waitMs } of list) {
+              const services = names.map((prefix) => ({ prefix, load }))
+              slr.says(address, topic, { virtualHosts: names, services, state, reason, connections: 1 })
+              slr.rig.advance(waitMs * 1e6)
+              slr.places(1)
+            }
+            expect(slr.servers.length).to.be.at.most(3)
+            const { state, counters } = slr.rig.report('slr')
+            expect(state).to.equal('running')
+            expect(counters).to.include({ faults: 0, refusedTransactions: 0 })
+            expect(slr.rig.isConserved).to.equal(true)
+          },
+        ),
+        { numRuns: 15 },
+      )
     })
 
     it('opens no tunnel where no way leads, until one does', () => {
