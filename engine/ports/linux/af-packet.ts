@@ -24,16 +24,14 @@ import {
 import { type Libc, libc } from './libc.ts'
 import { LinkState } from './link-state.ts'
 import { MessageBatch } from './message-batch.ts'
+import { OutgoingFrames } from './outgoing-frames.ts'
 import { PacketSocket } from './packet-socket.ts'
 import { completeChecksum } from './partial-checksum.ts'
-import { isLinkDown, isTransient } from './system-error.ts'
+import { isTransient } from './system-error.ts'
 
 /** Frames a system call. */
 const BATCH = 64
 const MSG_DONTWAIT_TRUNC = 0x40 | 0x20
-const MSG_DONTWAIT = 0x40
-/** After the kernel had no room: about the time in which it sends some frames. */
-const RETRY_NS: Nanoseconds = 50_000
 const MAC_PAIR_BYTES = 12
 
 /** Words of struct tpacket_auxdata, and bits of its first. */
@@ -63,11 +61,7 @@ export class AfPacketPort implements PortDriver {
   readonly #link: LinkState
   readonly #problems: ProblemReporter
   readonly #incoming: MessageBatch
-  readonly #outgoing: MessageBatch
-  /** Frames [first, end) of `outgoing` wait to be sent. */
-  #first = 0
-  #end = 0
-  #retryAt = Number.NEGATIVE_INFINITY
+  readonly #outgoing: OutgoingFrames
   #index: number
   #closed = false
 
@@ -102,7 +96,10 @@ export class AfPacketPort implements PortDriver {
     this.capabilities = { maxFrameBytes, checksumsComplete: true, offload: false }
     const frameBytes = maxFrameBytes + VLAN_TAG_BYTES
     this.#incoming = new MessageBatch({ count: BATCH, frameBytes, auxiliary: true })
-    this.#outgoing = new MessageBatch({ count: BATCH, frameBytes, auxiliary: false })
+    this.#outgoing = new OutgoingFrames(socket, frameBytes, this.counters, () => {
+      this.checkLink()
+      return this.#link.up
+    })
     this.#incoming.prepare(BATCH)
     link.check()
   }
@@ -126,7 +123,7 @@ export class AfPacketPort implements PortDriver {
   receive(slab: PacketSlab, into: Int32Array, limit: number, now: Nanoseconds): number {
     if (this.#closed) return 0
     if (this.#link.refresh(now)) this.#tick()
-    if (this.#end > 0 && now >= this.#retryAt) this.#send(now)
+    if (this.#outgoing.isWaiting) this.#outgoing.send(now)
     const batch = limit < BATCH ? limit : BATCH
     if (batch <= 0) return 0
     const incoming = this.#incoming
@@ -155,42 +152,36 @@ export class AfPacketPort implements PortDriver {
     const fits =
       length >= ETHERNET_HEADER_BYTES &&
       (length <= maxFrameBytes || length <= maxFrameBytes + tagBytes(slab.bytes, start, length))
-    const room = this.#end < BATCH || (this.#link.up && this.#send(now))
-    if (!fits || !room || !this.#link.up) {
-      this.counters.transmitDropped++
-      return false
-    }
-    const outgoing = this.#outgoing
-    copyBytes(slab.bytes, start, length, outgoing.bytes, outgoing.frameStart(this.#end))
-    outgoing.setLength(this.#end, length)
-    this.#end++
-    return true
+    if (fits && this.#link.up && this.#outgoing.add(slab.bytes, start, length, now)) return true
+    this.counters.transmitDropped++
+    return false
   }
 
   flush(now: Nanoseconds): void {
-    if (this.#end > 0 && now >= this.#retryAt) this.#send(now)
+    if (this.#outgoing.isWaiting) this.#outgoing.send(now)
   }
 
   readyAt(now: Nanoseconds): Nanoseconds {
     if (!this.#link.up) return NEVER
-    return this.#retryAt > now ? this.#retryAt : now
+    const { retryAt } = this.#outgoing
+    return retryAt > now ? retryAt : now
   }
 
   /** Frames come by an outside event; the link is looked at from time to time. */
   pollAt(now: Nanoseconds): Nanoseconds {
     if (this.#closed) return NEVER
     const due = this.#link.wakeAt(now)
-    return this.#end > 0 && this.#retryAt < due ? this.#retryAt : due
+    const { retryAt, isWaiting } = this.#outgoing
+    return isWaiting && retryAt < due ? retryAt : due
   }
 
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    this.#lose()
     this.#link.close()
+    this.#outgoing.close()
     this.#socket.close()
     this.#incoming.close()
-    this.#outgoing.close()
   }
 
   /** Moves received frame `i` into a packet; NONE when it is dropped, counted. */
@@ -253,58 +244,11 @@ export class AfPacketPort implements PortDriver {
     return false
   }
 
-  /** Sends what waits, as far as the kernel takes it. True: there is room again. */
-  #send(now: Nanoseconds): boolean {
-    if (now < this.#retryAt) return false
-    const { counters } = this
-    const outgoing = this.#outgoing
-    while (this.#first < this.#end) {
-      const waiting = this.#end - this.#first
-      const { descriptor } = this.#socket
-      const sent = this.#libc.sendmmsg(descriptor, outgoing.address(this.#first), waiting, MSG_DONTWAIT)
-      if (sent > 0) {
-        for (let each = 0; each < sent; each++) {
-          counters.transmittedFrames++
-          counters.transmittedBytes += outgoing.lengthToSend(this.#first++)
-        }
-        continue
-      }
-      if (!this.#overcome(this.#libc.errno(), now)) return false
-    }
-    this.#first = 0
-    this.#end = 0
-    this.#retryAt = Number.NEGATIVE_INFINITY
-    return true
-  }
-
-  /** What to do about a frame that was not sent: wait (false), lose all with the link, or lose this one. */
-  #overcome(errno: number, now: Nanoseconds): boolean {
-    // A device without a cable has "no room" either.
-    if (isTransient(errno) || isLinkDown(errno)) this.checkLink()
-    if (!this.#link.up) this.#lose()
-    else if (isTransient(errno)) {
-      this.#retryAt = now + RETRY_NS
-      return false
-    } else {
-      this.counters.transmitDropped++
-      this.#first++
-    }
-    return true
-  }
-
-  /** Loses what waits to be sent. */
-  #lose(): void {
-    this.counters.transmitDropped += this.#end - this.#first
-    this.#first = 0
-    this.#end = 0
-    this.#retryAt = Number.NEGATIVE_INFINITY
-  }
-
   #tick(): void {
     const dropped = this.#socket.takeDropped()
     this.counters.receiveDropped += dropped
     this.details.kernelDropped += dropped
-    if (!this.#link.up) this.#lose()
+    if (!this.#link.up) this.#outgoing.lose()
     this.#followDevice()
   }
 

@@ -1,0 +1,111 @@
+/**
+ * Frames that wait to be sent by a raw socket. The one idea: a batch is filled by copies and goes out in one system
+ * call; what the kernel has no room for stays and is offered again a little later, so that the scheduler above, and
+ * no queue below, decides what goes first.
+ */
+import type { Nanoseconds } from '../../clock.ts'
+import { copyBytes } from '../copy-bytes.ts'
+import type { PortCounters } from '../port-driver.ts'
+import { type Libc, libc } from './libc.ts'
+import { MessageBatch } from './message-batch.ts'
+import type { PacketSocket } from './packet-socket.ts'
+import { isLinkDown, isTransient } from './system-error.ts'
+
+/** Frames a system call. */
+const BATCH = 64
+const MSG_DONTWAIT = 0x40
+/** After the kernel had no room: about the time in which it sends some frames. */
+const RETRY_NS: Nanoseconds = 50_000
+
+export class OutgoingFrames {
+  /** When the next attempt is worth it; in the past while nothing stands in the way. */
+  retryAt: Nanoseconds = Number.NEGATIVE_INFINITY
+  readonly #libc: Libc = libc()
+  readonly #socket: PacketSocket
+  readonly #counters: PortCounters
+  readonly #checkLink: () => boolean
+  readonly #batch: MessageBatch
+  /** Frames [first, end) of the batch wait. */
+  #first = 0
+  #end = 0
+
+  /**
+   * @param counters what becomes of each frame is counted there
+   * @param checkLink asks the system whether the link is up
+   */
+  constructor(socket: PacketSocket, frameBytes: number, counters: PortCounters, checkLink: () => boolean) {
+    this.#socket = socket
+    this.#counters = counters
+    this.#checkLink = checkLink
+    this.#batch = new MessageBatch({ count: BATCH, frameBytes, auxiliary: false })
+  }
+
+  /** Whether frames wait. */
+  get isWaiting(): boolean {
+    return this.#end > 0
+  }
+
+  /** Copies a frame into the batch. False when there is no room and the kernel has none either. */
+  add(bytes: Uint8Array, start: number, length: number, now: Nanoseconds): boolean {
+    if (this.#end === BATCH && !this.send(now)) return false
+    const batch = this.#batch
+    copyBytes(bytes, start, length, batch.bytes, batch.frameStart(this.#end))
+    batch.setLength(this.#end, length)
+    this.#end++
+    return true
+  }
+
+  /** Sends what waits, as far as the kernel takes it. True: nothing waits any more. */
+  send(now: Nanoseconds): boolean {
+    if (now < this.retryAt) return false
+    const counters = this.#counters
+    const batch = this.#batch
+    while (this.#first < this.#end) {
+      const waiting = this.#end - this.#first
+      const { descriptor } = this.#socket
+      const sent = this.#libc.sendmmsg(descriptor, batch.address(this.#first), waiting, MSG_DONTWAIT)
+      if (sent > 0) {
+        for (let each = 0; each < sent; each++) {
+          counters.transmittedFrames++
+          counters.transmittedBytes += batch.lengthToSend(this.#first++)
+        }
+        continue
+      }
+      if (!this.#overcome(this.#libc.errno(), now)) return false
+    }
+    this.#empty()
+    return true
+  }
+
+  /** Loses what waits, counted. */
+  lose(): void {
+    this.#counters.transmitDropped += this.#end - this.#first
+    this.#empty()
+  }
+
+  /** Loses what waits. Idempotent; nothing may be added afterwards. */
+  close(): void {
+    this.lose()
+    this.#batch.close()
+  }
+
+  /** What to do about a frame that was not sent: wait (false), lose all with the link, or lose this one. */
+  #overcome(errno: number, now: Nanoseconds): boolean {
+    // A device without a cable has "no room" either.
+    if ((isTransient(errno) || isLinkDown(errno)) && !this.#checkLink()) this.lose()
+    else if (isTransient(errno)) {
+      this.retryAt = now + RETRY_NS
+      return false
+    } else {
+      this.#counters.transmitDropped++
+      this.#first++
+    }
+    return true
+  }
+
+  #empty(): void {
+    this.#first = 0
+    this.#end = 0
+    this.retryAt = Number.NEGATIVE_INFINITY
+  }
+}
