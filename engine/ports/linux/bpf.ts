@@ -146,9 +146,13 @@ export class BpfMap {
 /** How many processors the machine may ever have: that many values has each entry of a map per processor. */
 function possibleProcessors(): number {
   const text = readFileSync('/sys/devices/system/cpu/possible', 'latin1')
-  const last = /(\d+)\s*$/.exec(text)?.[1]
-  assert(last !== undefined, `processors: ${text}`)
-  return Number(last) + 1
+  const counts = text.split(',').map((range) => {
+    const [first = Number.NaN, last = first] = range.split('-').map(Number)
+    return last - first + 1
+  })
+  const count = counts.reduce((sum, each) => sum + each, 0)
+  assert(count > 0, `processors: ${text}`)
+  return count
 }
 
 /** What a program answered to a frame in a test. */

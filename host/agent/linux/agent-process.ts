@@ -12,6 +12,7 @@ import { asHostError, ChangeBook } from './change-book.ts'
 import type { HostConfig } from './config.ts'
 import { Control, type ControlRequest } from './control.ts'
 import { readHostCredential } from './credential.ts'
+import { HostError } from './errors.ts'
 import { openExit, type TunnelExit } from './exit.ts'
 import { Ledger } from './ledger.ts'
 import { LoadMeter } from './load-meter.ts'
@@ -119,7 +120,7 @@ export class AgentProcess {
     await this.#signaling?.close()
     this.#signaling = undefined
     this.#meter?.close()
-    for (const each of this.#book.undoAll()) this.#warn(each)
+    for (const each of this.#book.undoAll()) this.#warn(each.message)
     this.#exit?.close()
     this.#exit = undefined
     await this.#control?.close()
@@ -146,38 +147,38 @@ export class AgentProcess {
       this.#warn('the list of changes of an earlier agent is of another boot or namespace, and is forgotten')
     const { length } = this.#ledger.changes
     if (length === 0) return
-    const failures = this.#book.undoAll()
-    this.#warn(
-      `an earlier agent had been killed: ${length - failures.length} of its ${length} changes undone`,
-    )
-    for (const each of failures) this.#warn(each)
+    const [failure] = this.#book.undoAll()
+    if (failure !== undefined)
+      throw new HostError(failure.code, `an earlier agent had been killed, and ${failure.message}`)
+    this.#warn(`an earlier agent had been killed; its ${length} changes are undone`)
   }
 
   /** Where it cannot be done, clients' uploads work too, after the router's word about the size. */
   #routeReplies(): void {
-    const { devices, virtualHosts } = this.#options.config
-    const mtu = Math.min(...devices.map((name) => this.#machine.device(name).mtu))
-    const segment = segmentInTunnel(mtu)
-    try {
-      prepareReplies(
-        this.#book,
-        virtualHosts.map((each) => each.prefix),
-      )
-      syncReplyRoutes(this.#machine, segment)
-    } catch (error) {
-      this.#warn(
-        `clients are not told the size of segments that fit into a tunnel: ${(error as Error).message}`,
-      )
-      return
+    let told = ''
+    const follow = (): void => {
+      const problem = this.#syncReplyRoutes()
+      if (problem !== '' && problem !== told)
+        this.#warn(`clients may not be told the size of segments that fit into a tunnel: ${problem}`)
+      told = problem
     }
-    this.#follower = setInterval(() => {
-      try {
-        syncReplyRoutes(this.#machine, segment)
-      } catch (error) {
-        this.#warn(`routes for answers do not follow the main table: ${(error as Error).message}`)
-        clearInterval(this.#follower)
-      }
-    }, FOLLOW_MS)
+    prepareReplies(
+      this.#book,
+      this.#options.config.virtualHosts.map((each) => each.prefix),
+    )
+    follow()
+    this.#follower = setInterval(follow, FOLLOW_MS)
+  }
+
+  /** Why it did not succeed, or nothing. */
+  #syncReplyRoutes(): string {
+    try {
+      const mtus = this.#options.config.devices.map((name) => this.#machine.device(name).mtu)
+      syncReplyRoutes(this.#machine, segmentInTunnel(Math.min(...mtus)))
+      return ''
+    } catch (error) {
+      return (error as Error).message
+    }
   }
 
   async #openSignaling(credential: Credential, meter: LoadMeter): Promise<Signaling> {

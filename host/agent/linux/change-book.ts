@@ -21,25 +21,25 @@ export class ChangeBook {
   make(change: Change): void {
     this.#ledger.add(change)
     try {
-      if (!this.#machine.make(change)) this.#ledger.removeLast()
+      if (!this.#machine.make(change)) this.#ledger.remove(change)
     } catch (error) {
-      // The only one of two steps.
-      if (change.kind === 'late-local-rule') this.#machine.undo(change)
-      this.#ledger.removeLast()
+      this.#ledger.remove(change)
       throw asHostError(error, advice(change))
     }
   }
 
-  /** Undoes all, the last first. What cannot be undone is told and given up. */
-  undoAll(): string[] {
-    const failures: string[] = []
+  /** Undoes all, the last first. What cannot be undone stays in the ledger and is answered. */
+  undoAll(): HostError[] {
+    const failures: HostError[] = []
     for (const change of [...this.#ledger.changes].reverse()) {
       try {
         this.#machine.undo(change)
+        this.#ledger.remove(change)
       } catch (error) {
-        failures.push(`${describeChange(change)} could not be undone: ${(error as Error).message}`)
+        const { message } = error as Error
+        const code = error instanceof LinuxError || error instanceof HostError ? error.code : 'failed'
+        failures.push(new HostError(code, `${describeChange(change)} could not be undone: ${message}`))
       }
-      this.#ledger.removeLast()
     }
     return failures
   }

@@ -54,9 +54,9 @@ export class Ledger {
     this.#write()
   }
 
-  /** Strikes out the last one: it was undone. The file goes with the last of all. */
-  removeLast(): void {
-    this.#changes.pop()
+  /** Strikes out one that was undone, or never made. The file goes with the last of all. */
+  remove(change: Change): void {
+    this.#changes = this.#changes.filter((each) => each !== change)
     this.#write()
   }
 

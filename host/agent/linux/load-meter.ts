@@ -12,8 +12,9 @@ import { countConnections } from './connections.ts'
 
 const FULLY_LOADED = 1
 const MAX_TEXT_BYTES = 65_536
-/** Lists of connections can be long: they are counted no more often. */
+/** Lists of connections can be long: they are counted no more often, and take no more than this share of the time. */
 const COUNT_PAUSE_MS = 500
+const COUNT_SHARE = 0.05
 
 /** What a source says: one load for all, or others for single prefixes. */
 interface Measured {
@@ -29,7 +30,7 @@ export class LoadMeter {
   #measured: Measured | undefined
   #problem = ''
   #connections = 0
-  #countedAtMs = Number.NEGATIVE_INFINITY
+  #countAtMs = Number.NEGATIVE_INFINITY
   #isMeasuring = false
 
   /** @param warn hears when a source begins to fail, or works again */
@@ -65,10 +66,11 @@ export class LoadMeter {
   }
 
   #countConnections(): number {
-    const now = performance.now()
-    if (now - this.#countedAtMs < COUNT_PAUSE_MS) return this.#connections
-    this.#countedAtMs = now
+    const startMs = performance.now()
+    if (startMs < this.#countAtMs) return this.#connections
     this.#connections = countConnections(this.#config.virtualHosts.map((each) => each.prefix))
+    const endMs = performance.now()
+    this.#countAtMs = endMs + Math.max(COUNT_PAUSE_MS, (endMs - startMs) / COUNT_SHARE)
     return this.#connections
   }
 

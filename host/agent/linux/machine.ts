@@ -73,12 +73,9 @@ export class Machine {
       case 'rule':
         return addRule(netlink, change.rule, attempt)
       case 'late-local-rule':
-        addRule(netlink, LATE_LOCAL_RULE, attempt)
-        removeRule(netlink, LOCAL_RULE, attempt)
-        return
+        return this.#moveLocalRuleBack(attempt)
       case 'reply-table':
-        // Filled by ReplyRoutes, again and again.
-        return
+        return this.#claimReplyTable()
       case 'exit':
         return this.exit?.attach(netlink, this.device(change.device).index)
     }
@@ -121,6 +118,27 @@ export class Machine {
       // With a device goes all that was on it.
       const isGone = (error instanceof LinuxError || error instanceof HostError) && error.code === 'not-found'
       if (!isGone) throw error
+    }
+  }
+
+  /** Filled by syncReplyRoutes, again and again; of two agents each would undo what the other has put there. */
+  #claimReplyTable(): void {
+    if (copyRoutes(this.netlink, REPLY_TABLE, REPLY_TABLE).length > 0)
+      throw new HostError(
+        'busy',
+        `an agent of another name runs in this network namespace, or was killed there: table ${REPLY_TABLE} is taken`,
+      )
+  }
+
+  /** Never without a rule for the local table: first the new one. */
+  #moveLocalRuleBack(attempt: string): void {
+    const { netlink } = this
+    addRule(netlink, LATE_LOCAL_RULE, attempt)
+    try {
+      removeRule(netlink, LOCAL_RULE, attempt)
+    } catch (error) {
+      removeRule(netlink, LATE_LOCAL_RULE, attempt)
+      throw error
     }
   }
 

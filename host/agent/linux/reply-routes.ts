@@ -14,10 +14,13 @@ import {
   removeRoute,
   TABLE_MAIN,
 } from '../../../engine/ports/linux/index.ts'
+import { HostError } from './errors.ts'
 import { type Machine, REPLY_TABLE } from './machine.ts'
 
 /** Outer header, inner header, TCP header. */
 const OVERHEAD_BYTES = 60
+/** A table with more is that of a router of the Internet: it is not copied. */
+const MOST_ROUTES = 2_000
 /** What every path takes (RFC 879): nothing smaller is told. */
 const LEAST_SEGMENT = 536
 
@@ -30,11 +33,13 @@ export function segmentInTunnel(mtu: number): number {
  * Makes the table of routes for answers like the main one. Returns how many routes it lacks: those that the kernel did
  * not take, to be tried again at the next turn.
  * @param maxSegment what clients are told
- * @throws LinuxError when the tables cannot be read, or `forbidden`
+ * @throws LinuxError when the tables cannot be read, or `forbidden`; HostError `unsupported`
  */
 export function syncReplyRoutes({ netlink }: Machine, maxSegment: number): number {
   const present = byContent(copyRoutes(netlink, REPLY_TABLE, REPLY_TABLE))
   const wanted = byContent(copyRoutes(netlink, TABLE_MAIN, REPLY_TABLE, maxSegment))
+  if (wanted.size > MOST_ROUTES)
+    throw new HostError('unsupported', `the main table has more than ${MOST_ROUTES} routes`)
   let lacking = 0
   for (const [content, route] of present)
     if (!wanted.has(content)) attempt(() => removeRoute(netlink, route, 'removing a route for answers'))

@@ -97,7 +97,9 @@ describe('pronto host run', function () {
           expect(stdout).to.equal(address)
           expect(digest(into)).to.equal(digest(file))
         }
-        const status = JSON.parse(rig.pronto('host', 'status', 's1', '--json').stdout)
+        const told = rig.pronto('host', 'status', 's1', '--json')
+        expect(told).to.include({ code: 0, stderr: '' })
+        const status = JSON.parse(told.stdout)
         expect(status.exit.kind).to.equal(exit)
         expect(status.exit.packets.decapsulated).to.be.greaterThan(10)
         expect(status.exit.packets).to.include({ malformed: 0, fragment: 0, failed: 0 })
@@ -200,10 +202,24 @@ describe('pronto host run', function () {
       expect(rig.snapshot()).to.not.equal(earlier)
       rig.configure({ virtualHosts: ['198.51.100.0/24'] })
       const agent = await rig.start()
-      expect(agent.output).to.match(/had been killed: (\d+) of its \1 changes undone/)
+      expect(agent.output).to.match(/had been killed; its \d+ changes are undone/)
       expect(rig.snapshot()).to.not.include('198.18')
       await agent.end()
       expect(rig.snapshot()).to.equal(earlier)
+    })
+
+    it('keeps the list when it may not undo what is on it', async () => {
+      rig.configure()
+      await (await rig.start()).end('SIGKILL')
+      const refused = rig.start('+net_raw')
+      await refused.then(
+        () => expect.fail('it should not have started'),
+        (error: Error) =>
+          expect(error.message).to.include('could not be undone').and.include('CAP_NET_ADMIN'),
+      )
+      const agent = await rig.start()
+      expect(agent.output).to.include('had been killed')
+      expect(await agent.end()).to.equal(0)
     })
 
     it('goes on though devices are gone', async () => {
@@ -252,12 +268,14 @@ describe('pronto host run', function () {
       return stderr
     }
 
-    it('refuses a second agent of the name, and one for the same addresses', async () => {
-      rig.configure()
+    it('refuses a second agent of the name, and others that want the same', async () => {
+      rig.configure({ gateway: '10.0.2.1' })
       const agent = await rig.start()
       expect(refused({})).to.include('runs already')
       expect(refused({ name: 's2' })).to.include('taking the virtual addresses 198.18.0.0/15: EEXIST')
-      rig.configure()
+      const others = { name: 's2', virtualHosts: ['203.0.113.0/24'] }
+      expect(refused(others)).to.include('an agent of another name')
+      expect(refused({ ...others, gateway: '10.0.2.1' })).to.include('EEXIST')
       expect(await agent.end()).to.equal(0)
     })
 
