@@ -21,7 +21,7 @@ import {
   root,
   rsaKey,
 } from '../execution-env/certificates/kit.ts'
-import { keepPacketsFlowing } from '../support/flowing-traffic.ts'
+import { keepPacketsFlowing } from '../support/keep-packets-flowing.ts'
 
 const ASKED: Capabilities = { flows: { to: ['198.18.0.0/16'], actions: ['tunnel'] } }
 const BLOCK = 512

@@ -7,7 +7,7 @@ import { TrustStore } from '../../execution-env/certificates/trust-store.ts'
 import { verifyCertificate } from '../../execution-env/certificates/verifier.ts'
 import { NOW } from '../execution-env/certificates/kit.ts'
 import { inFolder, requireOpenssl, runOpenssl } from '../execution-env/certificates/openssl.ts'
-import { keepPacketsFlowing } from '../support/flowing-traffic.ts'
+import { keepPacketsFlowing } from '../support/keep-packets-flowing.ts'
 import { type CertificateCase, certificateCases } from './certificate-cases.ts'
 
 function ourAnswer(each: CertificateCase): string {

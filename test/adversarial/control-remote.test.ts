@@ -10,7 +10,7 @@ import { bundleOf } from '../router/double-host.ts'
 import { ALWAYS, credential, OTHER_ROOT, operator, RemoteKit, ROOT } from '../router/remote-kit.ts'
 import { refusalOf } from '../router/router-kit.ts'
 import { closeAll, onClose, RawClient, until } from '../router/server-kit.ts'
-import { keepPacketsFlowing } from '../support/flowing-traffic.ts'
+import { keepPacketsFlowing } from '../support/keep-packets-flowing.ts'
 
 /** Far from the machine's own time, by which OpenSSL judges. */
 const SOON = Date.UTC(2150, 0, 1)

@@ -19,7 +19,7 @@ import {
   serve as serveOver,
   until,
 } from '../router/server-kit.ts'
-import { keepPacketsFlowing } from '../support/flowing-traffic.ts'
+import { keepPacketsFlowing } from '../support/keep-packets-flowing.ts'
 
 const LIST = { jsonrpc: '2.0', id: 1, method: 'list' }
 const ONE = bundleOf('spread', '1.0.0')

@@ -8,12 +8,8 @@ import { expect } from 'chai'
 import { afterEach, before, describe, it } from 'mocha'
 import type { EnvironmentReport } from '../../execution-env/index.ts'
 import { SandboxError } from '../../execution-env/sandbox/index.ts'
-import {
-  ATTACKED_SERVICE,
-  ATTACKER,
-  type FlowingTraffic,
-  keepPacketsFlowing,
-} from '../support/flowing-traffic.ts'
+import { ATTACKED_SERVICE, ATTACKER, type FlowingTraffic } from '../support/flowing-traffic.ts'
+import { keepPacketsFlowing } from '../support/keep-packets-flowing.ts'
 import { ATTACKER_LIMITS, ATTACKS, type Attack, type End, moduleOf } from './attacks.ts'
 
 describe('A plugin that attacks (R-PR-02, R-PR-04)', () => {

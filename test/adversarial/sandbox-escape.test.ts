@@ -9,7 +9,7 @@ import type { JsonValue } from '../../execution-env/contract/json.ts'
 import { ProcessSandbox } from '../../execution-env/sandbox/process-sandbox.ts'
 import { vet } from '../../execution-env/sandbox/vetting.ts'
 import { codeOf, loaded, OPTIONS, resultOf, settle } from '../execution-env/sandbox/rig.ts'
-import { keepPacketsFlowing } from '../support/flowing-traffic.ts'
+import { keepPacketsFlowing } from '../support/keep-packets-flowing.ts'
 
 /** Runs inside: walks from the roots over properties, accessors and prototypes. Self-contained. */
 function survey(roots: readonly unknown[], forbidden: readonly string[]): JsonValue {

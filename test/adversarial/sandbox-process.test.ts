@@ -19,7 +19,7 @@ import {
   settle,
   until,
 } from '../execution-env/sandbox/rig.ts'
-import { keepPacketsFlowing } from '../support/flowing-traffic.ts'
+import { keepPacketsFlowing } from '../support/keep-packets-flowing.ts'
 
 const program = fileURLToPath(new URL('./evil-sandbox.ts', import.meta.url))
 const code = codeOf('')

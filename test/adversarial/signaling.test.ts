@@ -10,6 +10,7 @@ import {
   SIGNALING_PROTOCOL,
 } from '../../engine/signaling/message.ts'
 import { type Credential, signMessage } from '../../execution-env/certificates/index.ts'
+import { keepPacketsFlowing } from '../support/keep-packets-flowing.ts'
 import { ip } from '../support/packets.ts'
 import {
   EPOCH_MS,
@@ -60,6 +61,8 @@ function report(rig: SignalingRig, credential: Credential, changes: Partial<Mess
 }
 
 describe('signaling under attack (R-SLR-17)', () => {
+  keepPacketsFlowing()
+
   describe('when a host shows what it has no right to', () => {
     const refused = (title: string, refusal: string, issue: (rig: SignalingRig) => Credential) =>
       it(`refuses ${title}`, () => {

@@ -7,7 +7,6 @@
  * did not get a processor.
  */
 import { expect } from 'chai'
-import { after, afterEach, before, beforeEach } from 'mocha'
 import type { TrustStore } from '../../execution-env/certificates/index.ts'
 import { type InstallOptions, type Outcome, TrustVerifier } from '../../execution-env/index.ts'
 import {
@@ -261,30 +260,4 @@ export class FlowingTraffic {
 function flowOf(packet: Uint8Array): string {
   const address = (at: number): string => packet.subarray(at, at + 4).join('.')
   return `${address(12)}:${(packet[20]! << 8) | packet[21]!} ${address(16)}`
-}
-
-let shared: Promise<FlowingTraffic> | undefined
-after(async () => (await shared)?.close())
-
-/**
- * Lets packets flow through every test of the surrounding suite, and judges them after each.
- * @param attackerSandbox for suites whose attackers are plugins of this router; others share one router
- * @returns the traffic, once the suite has begun
- */
-export function keepPacketsFlowing(attackerSandbox?: Partial<ProcessSandboxOptions>): () => FlowingTraffic {
-  let traffic: FlowingTraffic
-  before(async () => {
-    traffic = await (attackerSandbox === undefined
-      ? (shared ??= FlowingTraffic.open())
-      : FlowingTraffic.open(attackerSandbox))
-  })
-  beforeEach(() => traffic.begin())
-  afterEach(async () => {
-    await traffic.during(() => {})
-    await traffic.expectUnharmed()
-  })
-  after(async () => {
-    if (attackerSandbox !== undefined) await traffic.close()
-  })
-  return () => traffic
 }
