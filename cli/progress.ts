@@ -23,7 +23,7 @@ export class ProgressLine {
     this.#startMs = clock()
   }
 
-  update({ virtualNs, untilNs, packets }: Progress): void {
+  update({ virtualNs, untilNs, packets, stage }: Progress): void {
     if (!this.#terminal.interactive) return
     const now = this.#clock()
     if (now - this.#startMs < QUIET_MS || now - this.#lastMs < INTERVAL_MS) return
@@ -32,7 +32,10 @@ export class ProgressLine {
     const seconds = (virtualNs / 1e9).toFixed(1)
     const end = untilNs === undefined ? '' : ` of ${(untilNs / 1e9).toFixed(1)}`
     const took = ((now - this.#startMs) / 1000).toFixed(0)
-    const text = `${seconds}${end} virtual seconds, ${formatCount(packets)} packets, ${took} s`
+    const text =
+      stage === undefined
+        ? `${seconds}${end} virtual seconds, ${formatCount(packets)} packets, ${took} s`
+        : `${stage}, ${took} s`
     this.#terminal.tellRaw(`${ERASE_LINE}${text}`)
   }
 

@@ -28,6 +28,8 @@ export interface Progress {
   /** Undefined where the end is not known beforehand. */
   readonly untilNs: number | undefined
   readonly packets: number
+  /** What is done before the lab's time begins, such as `starting routers`. */
+  readonly stage?: string
 }
 
 export interface RunOptions {

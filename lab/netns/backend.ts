@@ -48,7 +48,8 @@ async function bringUp(file: Lab, options: RunOptions, keptUp: boolean): Promise
   try {
     return await live(lab, ledger, bundles, options, keptUp)
   } finally {
-    await removeAll(readLedger(lab.name)!)
+    const made = readLedger(lab.name)
+    if (made !== undefined) await removeAll(made)
   }
 }
 
@@ -64,6 +65,9 @@ async function live(
     await new Promise((resolve) => setImmediate(resolve))
     options.signal.throwIfAborted()
   }
+  const stage = (what: string) =>
+    options.onProgress({ virtualNs: 0, untilNs: lab.durationNs, packets: 0, stage: what })
+  stage('making namespaces')
   const folder = makeFolder(lab, ledger)
   writeTrust(join(folder, 'trust'), bundles)
   const network = await LabNetwork.make(lab, ledger, turn)
@@ -76,7 +80,7 @@ async function live(
   let setUpSeconds: number
   try {
     const live = new LiveLab(surroundings, hasUsableCurl())
-    await orAborted(live.start(), options.signal)
+    await orAborted(live.start(stage), options.signal)
     setUpSeconds = (performance.now() - started) / 1000
     await tend(live, lab, ledger, options, keptUp)
     await live.settle()
@@ -98,14 +102,17 @@ async function tend(
   const { signal, onProgress, onSnapshot } = options
   const stays = keptUp && lab.durationNs === undefined
   let snapshotAt = performance.now() + SNAPSHOT_MS
+  let packets = 0
   for (;;) {
     live.tend()
     if (signal.aborted && keptUp) return
     signal.throwIfAborted()
     if ((live.isDone && !stays) || ledger.isAskedToEnd) return
-    onProgress({ virtualNs: live.now, untilNs: lab.durationNs, packets: 0 })
-    if (onSnapshot !== undefined && performance.now() >= snapshotAt) {
-      onSnapshot(await live.measure())
+    onProgress({ virtualNs: live.now, untilNs: lab.durationNs, packets })
+    if (performance.now() >= snapshotAt) {
+      const measured = await live.measure()
+      packets = Object.values(measured.routers).reduce((sum, router) => sum + router.packets.in, 0)
+      onSnapshot?.(measured)
       snapshotAt = performance.now() + SNAPSHOT_MS
     }
     await sleep(TURN_MS, undefined, { signal }).catch(() => {})

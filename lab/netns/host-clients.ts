@@ -87,7 +87,7 @@ export class HostClients {
     const answered = new Promise<void>((settle) => {
       const limit = setTimeout(settle, REPORT_LIMIT_MS)
       this.#answers.set(number, (clients) => {
-        this.#latest = clients
+        if (this.#process === program) this.#latest = clients
         clearTimeout(limit)
         settle()
       })

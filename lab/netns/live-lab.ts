@@ -35,11 +35,18 @@ export class LiveLab {
     )
   }
 
-  /** Starts everything, then the lab's time and its clients. @throws LabFailure, LabPluginError */
-  async start(): Promise<void> {
+  /**
+   * Starts everything, then the lab's time and its clients.
+   * @param tell hears what is being done
+   * @throws LabFailure, LabPluginError
+   */
+  async start(tell: (stage: string) => void): Promise<void> {
     // Routers first: what a host says when it comes up finds them there.
+    tell('starting routers')
     await together(this.#routers, (router) => router.start())
+    tell('starting hosts')
     await together(this.#hosts, (host) => host.start())
+    tell('waiting for routers to know their hosts')
     await Promise.all(this.#hosts.map((host) => host.greeted()))
     this.#zeroMs = performance.now()
     for (const host of this.#hosts) host.begin(0)

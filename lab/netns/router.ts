@@ -104,17 +104,20 @@ export class NetnsRouter {
     await this.#telling('unload', id, () => this.#operate('unload', { id, flows }))
   }
 
-  /** Asks the router for its figures. */
+  /** Asks the router for its figures. One that dies meanwhile leaves those from before. */
   async refresh(): Promise<void> {
-    if (this.#client === undefined) return
-    const [stats, queues, plugins] = await Promise.all([
-      this.#ask('stats'),
-      this.#ask('queues', { limit: 10_000 }),
-      this.#ask('list'),
-    ])
-    const { rows } = queues as unknown as { rows: Tables[string] }
-    const list = Array.isArray(plugins) ? plugins : (plugins as { plugins: unknown }).plugins
-    this.#latest = routerReport({ ...(stats as Tables), queues: rows }, list as Tables[string])
+    const client = this.#client
+    if (client === undefined) return
+    try {
+      const [stats, queues, list] = (await Promise.all([
+        client.call('stats'),
+        client.call('queues', { limit: 10_000 }),
+        client.call('list'),
+      ])) as unknown as [Tables, { rows: Tables[string] }, Tables[string]]
+      if (this.#client === client) this.#latest = routerReport({ ...stats, queues: queues.rows }, list)
+    } catch (error) {
+      if (!(error instanceof ControlError) || error.code !== 'unreachable') throw error
+    }
   }
 
   /** As of the last `refresh`. */
@@ -159,8 +162,7 @@ export class NetnsRouter {
   /** @throws LabPluginError when a plugin of the file does not run */
   async #expectPlugins(): Promise<void> {
     await this.refresh()
-    const list = (await this.#ask('list')) as readonly PluginRow[] | { plugins: readonly PluginRow[] }
-    const plugins = 'plugins' in list ? list.plugins : list
+    const plugins = (await this.#ask('list')) as readonly PluginRow[]
     const unwell = plugins.find(({ state }) => state !== 'running')
     if (unwell !== undefined)
       throw new LabPluginError(
@@ -173,12 +175,12 @@ export class NetnsRouter {
   }
 
   async #die(): Promise<void> {
-    await this.refresh().catch(() => {})
+    await this.refresh()
+    this.#client = undefined
     this.#past.push(closedPackets(this.#latest.packets))
     this.#latest = NOTHING
     const process = this.#process
     this.#process = undefined
-    this.#client = undefined
     await process?.kill()
   }
 
@@ -203,7 +205,7 @@ export class NetnsRouter {
     }
   }
 
-  async #ask(method: 'stats' | 'queues' | 'list' | 'health', params: object = {}): Promise<object> {
+  async #ask(method: 'stats' | 'list' | 'health', params: object = {}): Promise<object> {
     return (await this.#connected().call(method, params)) as object
   }
 
