@@ -71,7 +71,7 @@ async function live(
   const folder = makeFolder(lab, ledger)
   writeTrust(join(folder, 'trust'), bundles)
   const network = await LabNetwork.make(lab, ledger, turn)
-  const patterns = new PatternFiles(folder)
+  const patterns = await PatternFiles.write(lab, folder, turn)
   const surroundings: Surroundings = { lab, ledger, network, folder, patterns, bundles }
   const { captureFolder } = options
   const captures = captureFolder === undefined ? undefined : new LabCaptures(lab, network, captureFolder)

@@ -12,6 +12,7 @@ import { isAlive } from '../../../lab/netns/proc.ts'
 import { labOf } from '../../support/labs.ts'
 import { remainsOf, requireNetns, runReal, withOwnRuntime } from '../../support/netns.ts'
 import { requireTool, runTool } from '../../support/oracle.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 const ID = Math.random().toString(36).slice(2, 7)
 
@@ -207,7 +208,7 @@ describe('labs of real hosts', function () {
     }
 
     it('is removed by `down`, which touches nothing that it did not make', async () => {
-      const file = join(mkdtempSync(join(tmpdir(), 'pronto-down-')), 'lab.yaml')
+      const file = join(temporaryFolder('pronto-down-'), 'lab.yaml')
       const text = pair(name, FOREVER, HTTP)
       writeFileSync(file, text)
       await startAndKill(file)
@@ -229,11 +230,10 @@ describe('labs of real hosts', function () {
       expect(remainsOf(name)).to.deep.equal([stolen])
       runTool('ip', ['netns', 'del', stolen])
       expect(await (await backends.open('netns')).down(lab)).to.deep.equal({ found: false, removed: [] })
-      rmSync(file)
     })
 
     it('is cleaned up after by the next lab of its name', async () => {
-      const file = join(mkdtempSync(join(tmpdir(), 'pronto-down-')), 'lab.yaml')
+      const file = join(temporaryFolder('pronto-down-'), 'lab.yaml')
       writeFileSync(file, pair(name, FOREVER, HTTP))
       await startAndKill(file)
       const left = readLedger(name)!
@@ -243,7 +243,6 @@ describe('labs of real hosts', function () {
       expect(left.processes.filter(isAlive)).to.deep.equal([])
       expect(remainsOf(name)).to.deep.equal([])
       expect(readFileSync(file, 'utf8')).to.include(name)
-      rmSync(file)
     })
   })
 })
