@@ -100,18 +100,18 @@ export class HostSite {
     const server = this.#servers.get(address)
     if (server === undefined) return refused(`no server ${address}`)
     this.version++
+    if (server.isConfigured) {
+      const { open, routing } = server
+      const presence = reason === 'bye' ? 'configured' : 'silent'
+      Object.assign(server, this.#configured(this.#configOf(address)!), { open, routing, presence })
+      return { kind: reason === 'silent' ? 'silent' : 'changed', server }
+    }
     if (reason === 'replaced') {
       server.presence = 'silent'
       return { kind: 'changed', server }
     }
-    if (!server.isConfigured) {
-      this.#servers.delete(address)
-      return { kind: 'left', server }
-    }
-    const { open, routing } = server
-    const presence = reason === 'silent' ? 'silent' : 'configured'
-    Object.assign(server, this.#configured(this.#configOf(address)!), { open, routing, presence })
-    return { kind: reason === 'silent' ? 'silent' : 'changed', server }
+    this.#servers.delete(address)
+    return { kind: 'left', server }
   }
 
   /** Whoever was heard once and has been silent for too long is gone, and who was replaced and did not come back. */

