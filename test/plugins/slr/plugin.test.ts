@@ -1,8 +1,9 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { before, describe, it } from 'mocha'
+import { Maglev } from '../../../sdk/policies/index.ts'
 import type { TestBundle } from '../../execution-env/rig.ts'
-import { echo, udp } from '../../support/packets.ts'
+import { echo, ip, udp } from '../../support/packets.ts'
 import { type Json, S1, S2, S3, SERVICE, Site, slrBundle } from './site.ts'
 
 const learning = (over: Json = {}, host: Json = {}): Json => ({
@@ -53,6 +54,12 @@ describe('the plugin slr (R-SLR-02, R-SLR-12)', () => {
       const config = (...servers: string[]) => given(servers, { policy: 'maglev', seed: 3 })
       const one = site(config(S1, S2, S3)).places(60)
       expect(site(config(S3, S2, S1)).places(60)).to.deep.equal(one)
+      const table = new Maglev(
+        [S1, S2, S3].map((name) => ({ name })),
+        { size: 16_381, seed: 3 },
+      )
+      const flow = { source: ip('10.0.1.2'), destination: ip('198.18.0.80'), protocol: 6, toPort: 80 }
+      expect(one).to.deep.equal(one.map((_, i) => table.pick({ ...flow, fromPort: 1_000 + i })?.name))
       const two = site(config(S1, S2)).places(60)
       for (const [i, place] of one.entries()) if (place !== S3) expect(two[i]).to.equal(place)
     })
@@ -285,6 +292,14 @@ describe('the plugin slr (R-SLR-02, R-SLR-12)', () => {
       expect(slr.spread(3)).to.deep.equal({ [S2]: 3 })
       slr.gone(S2, 'bye')
       expect(slr.spread(3), 'who has gone is not in it').to.deep.equal({ [S1]: 3 })
+    })
+
+    it('counts what it sends between two computations, too', () => {
+      const slr = site(learning({ tableMs: 5000 }, { flowLoad: 0.01 }))
+      slr.reports(S1, 0.1)
+      slr.reports(S2, 0.2)
+      slr.rig.advance(5.1e9)
+      expect(slr.spread(30)).to.deep.equal({ [S1]: 20, [S2]: 10 })
     })
   })
 
