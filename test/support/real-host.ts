@@ -70,12 +70,17 @@ export class RealHost {
 
   constructor() {
     link(this.client, 'eth0', this.router, 'eth0')
-    link(this.host, 'eth0', this.router, 'eth1')
+    this.router.run('sysctl -qw net.ipv4.ip_forward=1')
     this.client.run('ip addr add 10.0.1.2/24 dev eth0')
     this.client.run('ip route add default via 10.0.1.1')
     this.router.run('ip addr add 10.0.1.1/24 dev eth0')
+    this.plug()
+  }
+
+  /** Gives the host its device, again after it was removed. */
+  plug(): void {
+    link(this.host, 'eth0', this.router, 'eth1')
     this.router.run('ip addr add 10.0.2.1/24 dev eth1')
-    this.router.run('sysctl -qw net.ipv4.ip_forward=1')
     this.host.run('ip addr add 10.0.2.2/24 dev eth0')
     this.host.run('ip route add default via 10.0.2.1')
   }

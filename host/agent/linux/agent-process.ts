@@ -12,6 +12,7 @@ import { asHostError, ChangeBook } from './change-book.ts'
 import type { HostConfig } from './config.ts'
 import { Control, type ControlRequest } from './control.ts'
 import { readHostCredential } from './credential.ts'
+import { DeviceWatch } from './device-watch.ts'
 import { HostError } from './errors.ts'
 import { openExit, type TunnelExit } from './exit.ts'
 import { Ledger } from './ledger.ts'
@@ -40,8 +41,8 @@ export interface AgentProcessOptions {
   readonly onEvent: (event: HostEvent) => void
 }
 
-/** How often the routes for answers follow the main table. */
-const FOLLOW_MS = 5_000
+/** How often it looks whether devices and routes have changed. */
+const FOLLOW_MS = 2_000
 
 export class AgentProcess {
   readonly #options: AgentProcessOptions
@@ -135,8 +136,9 @@ export class AgentProcess {
     checkDevices(this.#machine, config)
     prepareHost(this.#book, this.#machine, config)
     prepareIcmp(this.#book, this.#machine, config)
-    this.#routeReplies()
+    this.#prepareReplies()
     this.#exit = openExit(this.#book, this.#machine, config, (message) => this.#warn(message))
+    this.#follow()
     this.#meter = new LoadMeter(config, (message) => this.#warn(message))
     if (credential !== undefined && config.routers.length > 0)
       this.#signaling = await this.#openSignaling(credential, this.#meter)
@@ -153,21 +155,36 @@ export class AgentProcess {
     this.#warn(`an earlier agent had been killed; its ${length} changes are undone`)
   }
 
-  /** Where it cannot be done, clients' uploads work too, after the router's word about the size. */
-  #routeReplies(): void {
+  /** Clients' uploads work without it too, after the router's word about the size. */
+  #prepareReplies(): void {
+    const prefixes = this.#options.config.virtualHosts.map((each) => each.prefix)
+    try {
+      prepareReplies(this.#book, prefixes)
+    } catch (error) {
+      if (!(error instanceof HostError && error.code === 'unsupported')) throw error
+      this.#warn(`clients are not told the size of segments that fit into a tunnel: ${error.message}`)
+    }
+  }
+
+  /** Goes on as the machine changes: its devices and its routes. */
+  #follow(): void {
+    const watch = new DeviceWatch(this.#machine, this.#book, this.#options.config.devices)
     let told = ''
-    const follow = (): void => {
+    const look = (): void => {
       const problem = this.#syncReplyRoutes()
       if (problem !== '' && problem !== told)
         this.#warn(`clients may not be told the size of segments that fit into a tunnel: ${problem}`)
       told = problem
     }
-    prepareReplies(
-      this.#book,
-      this.#options.config.virtualHosts.map((each) => each.prefix),
-    )
-    follow()
-    this.#follower = setInterval(follow, FOLLOW_MS)
+    look()
+    this.#follower = setInterval(() => {
+      try {
+        for (const each of watch.look()) this.#warn(each)
+      } catch (error) {
+        this.#warn((error as Error).message)
+      }
+      look()
+    }, FOLLOW_MS)
   }
 
   /** Why it did not succeed, or nothing. */

@@ -3,7 +3,7 @@
  * together, here: write down, make; undo, strike out. What was not made is not undone.
  */
 import { LinuxError } from '../../../engine/ports/linux/index.ts'
-import { type Change, describeChange } from './change.ts'
+import { type Change, describeChange, deviceOf } from './change.ts'
 import { HostError } from './errors.ts'
 import type { Ledger } from './ledger.ts'
 import type { Machine } from './machine.ts'
@@ -26,6 +26,22 @@ export class ChangeBook {
       this.#ledger.remove(change)
       throw asHostError(error, advice(change))
     }
+  }
+
+  /**
+   * Makes what the ledger says of a device once more: it is another one of the same name.
+   * @throws HostError, LinuxError of the last that failed, all others made
+   */
+  makeAgain(device: string): void {
+    let failure: unknown
+    for (const change of this.#ledger.changes)
+      if (deviceOf(change) === device)
+        try {
+          this.#machine.make(change)
+        } catch (error) {
+          failure = error
+        }
+    if (failure !== undefined) throw failure
   }
 
   /** Undoes all, the last first. What cannot be undone stays in the ledger and is answered. */

@@ -22,6 +22,12 @@ export type Change =
   | { readonly kind: 'clsact'; readonly device: string }
   | { readonly kind: 'exit'; readonly device: string }
 
+/** The device that a change is on, by name; undefined where it is on none. */
+export function deviceOf(change: Change): string | undefined {
+  if ('device' in change) return change.device
+  return change.kind === 'setting' ? change.path.split('/')[1] : undefined
+}
+
 /** A change in words, for messages. */
 export function describeChange(change: Change): string {
   switch (change.kind) {

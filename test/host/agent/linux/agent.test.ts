@@ -138,6 +138,29 @@ describe('pronto host run', function () {
       expect(rig.client.run('ip route get 198.18.0.80')).to.include('mtu 1480')
     })
 
+    it('goes on when its device is removed and comes back', async () => {
+      rig.configure({ gateway: '10.0.2.1' })
+      agent = await rig.start()
+      entry = await rig.startEntry(1500, 1480)
+      rig.host.run('ip link del eth0')
+      await agent.says('eth0 is gone')
+      rig.plug()
+      await agent.says('prepared anew')
+      upload('again')
+      expect(await agent.end()).to.equal(0)
+      expect(agent.output).to.not.include('could not be undone')
+      expect(rig.snapshot()).to.not.include('198.18').and.not.include('clsact')
+    })
+
+    it('goes on serving when it is killed, until the next one has cleaned up', async () => {
+      rig.configure()
+      await (await rig.start()).end('SIGKILL')
+      entry = await rig.startEntry(1500, 1480)
+      upload('orphaned')
+      agent = await rig.start()
+      upload('adopted')
+    })
+
     it('answers ICMP of virtual addresses by the gateway where there is one', async () => {
       rig.router.run('ip addr add 198.18.0.5/32 dev lo')
       const words = 'ping -c 2 -i 0.2 -W 1 -I 198.18.0.5 10.0.2.2'.split(' ')
