@@ -32,6 +32,13 @@ export interface Progress {
   readonly stage?: string
 }
 
+/** A node in which programs of the user can run. */
+export interface EnterableNode {
+  readonly node: string
+  /** Words before a command that is to run there. */
+  readonly enter: string
+}
+
 export interface RunOptions {
   /** A folder that exists, for one pcapng file per link end, `NODE-INTERFACE.pcapng`; undefined: no captures. */
   readonly captureFolder: string | undefined
@@ -47,6 +54,8 @@ export interface RunOptions {
   readonly onRecorded?: ((file: string) => void) | undefined
   /** For `run`: what operators asked for, to be asked again. `lab` is then that of the record. */
   readonly replay?: Recorded | undefined
+  /** Given once when a lab is up whose nodes can be entered. */
+  readonly onReady?: ((nodes: readonly EnterableNode[]) => void) | undefined
   /** Given about once a wall second by `up`: what was measured so far. */
   readonly onSnapshot?: ((measured: Measurements) => void) | undefined
   /**
@@ -80,6 +89,12 @@ export interface Backend {
   up(lab: Lab, options: RunOptions): Promise<Measurements>
   /** Removes what a lab that was up has left, also after a crash. Idempotent. */
   down(lab: Lab): Promise<DownResult>
+  /**
+   * Runs a command inside a node of a lab that is up, with this process's input and output; absent where nodes are no
+   * machines. Answers its exit code, 128 + n where signal n ended it. `signal` is passed on to it.
+   * @throws LabFailure `unknown` where the lab is not up or has no such node
+   */
+  exec?(lab: Lab, node: string, command: readonly string[], signal: AbortSignal): Promise<number>
 }
 
 /** Why a backend cannot be had: not part of this version, or not possible on this machine. */

@@ -9,6 +9,7 @@ export {
   checkBackend,
   checkEnds,
   type DownResult,
+  type EnterableNode,
   type Progress,
   type Refusal,
   type RunOptions,

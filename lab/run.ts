@@ -3,7 +3,7 @@
  * (the command, the showcase, scenarios) in the one right order: can the backend honour it, does it end, run, judge.
  */
 import { mkdir } from 'node:fs/promises'
-import { type Backend, checkBackend, checkEnds, type Progress } from './backend.ts'
+import { type Backend, checkBackend, checkEnds, type EnterableNode, type Progress } from './backend.ts'
 import { completeReport } from './expectation.ts'
 import type { LabFile } from './file/index.ts'
 import type { Recorded } from './record/index.ts'
@@ -21,6 +21,8 @@ export interface RunRequest {
   readonly onRecorded?: (file: string) => void
   /** What operators asked of the lab when it was up, to be asked again at the same virtual times. */
   readonly replay?: Recorded | undefined
+  /** Given once when a lab is up whose nodes can be entered. */
+  readonly onReady?: (nodes: readonly EnterableNode[]) => void
   /** Given about once a second while a lab is kept up. */
   readonly onSnapshot?: (measured: Measurements) => void
   /** Ends the run early; default: never. */
@@ -61,12 +63,22 @@ async function carryOut(
   request: RunRequest,
 ): Promise<Report> {
   const { captureFolder, onProgress = () => {}, onSnapshot, trust, record, onRecorded, replay } = request
-  const { clock = () => performance.now() } = request
+  const { onReady, clock = () => performance.now() } = request
   const signal = request.signal ?? new AbortController().signal
   signal.throwIfAborted()
   if (captureFolder !== undefined) await mkdir(captureFolder, { recursive: true })
   const startMs = clock()
-  const options = { captureFolder, onProgress, onSnapshot, trust, record, onRecorded, replay, signal }
+  const options = {
+    captureFolder,
+    onProgress,
+    onReady,
+    onSnapshot,
+    trust,
+    record,
+    onRecorded,
+    replay,
+    signal,
+  }
   const measured = await backend[how](lab, options)
   const seconds = (clock() - startMs) / 1000
   return completeReport({ ...measured, wall: { ...measured.wall, seconds } }, lab.expectations)

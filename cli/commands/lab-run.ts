@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import {
   defaultRecordFile,
+  type EnterableNode,
   isSuccess,
   keepLabUp,
   type LabFile,
@@ -83,6 +84,10 @@ async function bringToLife(call: Call, how: 'run' | 'up'): Promise<ExitCode> {
     report = await run(labFile, opened, {
       captureFolder: pathOption(call, 'pcap'),
       onProgress: (each) => progress.update(each),
+      onReady: (nodes) => {
+        progress.end()
+        if (how === 'up') tellNodes(call, nodes)
+      },
       signal,
       trust: how === 'up' ? pathOption(call, 'trust') : undefined,
       record,
@@ -117,6 +122,14 @@ function replayOption(call: Call, { lab }: LabFile): Recorded | undefined {
     if (error instanceof LabRecordError) throw new CommandError(error.code, error.message)
     throw error
   }
+}
+
+/** Says how to run a program in a node. */
+function tellNodes({ terminal }: Call, nodes: readonly EnterableNode[]): void {
+  terminal.tell(
+    'The lab is up. In its nodes:',
+    ...nodes.map(({ node, enter }) => `  ${node}: ${enter} COMMAND`),
+  )
 }
 
 /** Says where the record is. */

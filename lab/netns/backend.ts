@@ -15,6 +15,7 @@ import { CAPABILITIES, refusals } from './capabilities.ts'
 import { LabCaptures } from './captures.ts'
 import { hasUsableCurl } from './client-tool.ts'
 import { takeDown } from './down.ts'
+import { execInNode } from './exec.ts'
 import { isOwned, Ledger, readLedger } from './ledger.ts'
 import { LiveLab } from './live-lab.ts'
 import { newLabId } from './names.ts'
@@ -26,6 +27,9 @@ import type { Surroundings } from './surroundings.ts'
 
 const TURN_MS = 25
 const SNAPSHOT_MS = 1000
+/** How long the last questions may take at a lab's end, and where its user has had enough. */
+const SETTLE_MS = 60_000
+const HURRY_MS = 500
 
 export const netnsBackend: Backend = {
   name: 'netns',
@@ -35,6 +39,7 @@ export const netnsBackend: Backend = {
   run: (lab, options) => bringUp(lab, options, false),
   up: (lab, options) => bringUp(lab, options, true),
   down: (lab): Promise<DownResult> => takeDown(lab),
+  exec: execInNode,
 }
 
 async function bringUp(file: Lab, options: RunOptions, keptUp: boolean): Promise<Measurements> {
@@ -82,13 +87,25 @@ async function live(
     const live = new LiveLab(surroundings, hasUsableCurl())
     await orAborted(live.start(stage), options.signal)
     setUpSeconds = (performance.now() - started) / 1000
+    options.onReady?.(
+      lab.nodes.map(({ name }) => ({ node: name, enter: `ip netns exec ${network.namespace(name)}` })),
+    )
     await tend(live, lab, ledger, options, keptUp)
-    await live.settle()
-    measured = await live.measure()
+    const isHurried = options.signal.aborted
+    await within(live.settle(), isHurried ? HURRY_MS : SETTLE_MS)
+    await within(live.measure(), isHurried ? HURRY_MS : SETTLE_MS)
+    measured = live.measured
   } finally {
     notCaptured = captures?.close() ?? 0
   }
   return { ...measured, wall: { setUpSeconds, ...(captures === undefined ? {} : { notCaptured }) } }
+}
+
+/** Waits for something, but not for ever. */
+async function within(work: Promise<unknown>, limitMs: number): Promise<void> {
+  const stop = new AbortController()
+  await Promise.race([work, sleep(limitMs, undefined, { signal: stop.signal }).catch(() => {})])
+  stop.abort()
 }
 
 /** Until it is done, or its user has had enough. A lab that is kept up stays so without a duration. */

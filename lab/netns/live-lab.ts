@@ -76,16 +76,20 @@ export class LiveLab {
     }
   }
 
-  /** What was measured so far. */
+  /** Asks all nodes how far they are, and answers with what was measured so far. */
   async measure(): Promise<Measurements> {
-    const now = this.now
     await Promise.all([...this.#hosts, ...this.#routers].map((node) => node.refresh()))
+    return this.measured
+  }
+
+  /** What was measured when the nodes were last asked. */
+  get measured(): Measurements {
     const clients = this.#hosts.map((host) => [host.name, host.reports()] as const)
     return {
       lab: this.#lab.name,
       backend: 'netns',
       seed: this.#lab.seed,
-      virtualSeconds: now / NS_PER_SECOND,
+      virtualSeconds: this.now / NS_PER_SECOND,
       clients: Object.fromEntries(clients.filter(([, reports]) => reports.length > 0)),
       routers: Object.fromEntries(this.#routers.map((router) => [router.name, router.report()])),
       wall: {},

@@ -156,17 +156,23 @@ describe('labs of real hosts', function () {
     it('tells what it measured when it was kept up, after pictures of it on the way', async () => {
       const stop = new AbortController()
       const seen: Measurements[] = []
+      const entered: string[] = []
       const report = await keepLabUp(
         labOf(pair(`nn-${ID}-up`, FOREVER, HTTP)),
         await backends.open('netns'),
         {
           signal: stop.signal,
+          onReady: (nodes) => {
+            for (const { enter } of nodes)
+              entered.push(runTool('ip', [...enter.split(' ').slice(1), 'ip', 'addr']))
+          },
           onSnapshot: (measured) => {
             seen.push(measured)
             if (seen.length === 2) stop.abort()
           },
         },
       )
+      expect(entered.map((text) => /10\.0\.1\.\d/.exec(text)?.[0])).to.deep.equal(['10.0.1.2', '10.0.1.3'])
       expect(seen[1]!.clients['c1']![0]!.completed).to.be.greaterThan(seen[0]!.clients['c1']![0]!.completed)
       expect(report.clients['c1']![0]!.completed).to.be.at.least(seen[1]!.clients['c1']![0]!.completed)
       expect(remainsOf(`nn-${ID}-up`)).to.deep.equal([])
