@@ -52,9 +52,8 @@ function isGroup(words: readonly string[], commands: readonly Command[]): boolea
 
 function groupHelp(words: readonly string[], commands: readonly Command[], { terminal }: World): ExitCode {
   const begin = words.slice(0, -1)
-  terminal.print(
-    ...tableHelp(commands.filter((each) => begin.every((word, index) => each.words[index] === word))),
-  )
+  const meant = commands.filter((each) => begin.every((word, index) => each.words[index] === word))
+  terminal.print(...tableHelp([{ heading: '', commands: meant }]))
   return DONE
 }
 

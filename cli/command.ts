@@ -25,6 +25,8 @@ export interface Parameter {
   readonly name: string
   readonly describes: string
   readonly optional?: boolean
+  /** The last one: it and all words after it. They stand after `--`, so that none is taken for an option. */
+  readonly many?: boolean
 }
 
 /** What a command may use of the world. */
@@ -38,7 +40,7 @@ export interface World {
 
 /** One call of a command, its words already checked. */
 export interface Call extends World {
-  /** As many as the command's mandatory parameters at least, as all of them at most. */
+  /** As many as the command's mandatory parameters at least, as all of them at most unless the last one is many. */
   readonly arguments: readonly string[]
   /** Whether to print one JSON document. */
   readonly json: boolean
@@ -58,6 +60,12 @@ export interface Command {
   readonly options: Readonly<Record<string, OptionSpec>>
   /** @throws UsageError, or any error that says what failed */
   run(call: Call): Promise<ExitCode> | ExitCode
+}
+
+/** Commands that help shows together. */
+export interface CommandGroup {
+  readonly heading: string
+  readonly commands: readonly Command[]
 }
 
 /** Words that make no call. Exit code 2. */

@@ -1,11 +1,17 @@
 /** Help texts, made from the command table alone. */
-import type { Command } from './command.ts'
+import type { Command, Parameter } from './command.ts'
 import { COMMON_OPTIONS } from './parse.ts'
 
 /** `pronto lab run FILE [options]` */
 export function usageLine({ words, parameters }: Command): string {
-  const names = parameters.map(({ name, optional }) => (optional === true ? `[${name}]` : name))
-  return ['pronto', ...words, ...names, '[options]'].join(' ')
+  const names = parameters.map(namesOf)
+  const last = parameters.at(-1)?.many === true ? [`-- ${names.pop()}`] : []
+  return ['pronto', ...words, ...names, '[options]', ...last].join(' ')
+}
+
+function namesOf({ name, optional, many }: Parameter): string {
+  if (many === true) return `${name}...`
+  return optional === true ? `[${name}]` : name
 }
 
 /** The help of one command. */
@@ -21,17 +27,29 @@ export function commandHelp(command: Command): string[] {
   return [`${command.summary}.`, '', `usage: ${usageLine(command)}`, '', ...columns(rows)]
 }
 
-/** The help of several commands: all, or those that begin with some words. */
-export function tableHelp(commands: readonly Command[]): string[] {
-  const rows = commands.map((command) => {
-    const names = command.parameters.map(({ name, optional }) => (optional === true ? `[${name}]` : name))
-    return [['pronto', ...command.words, ...names].join(' '), command.summary] as const
+/** The help of several commands: all, or those that begin with some words. Headings stand above more than one group. */
+export function tableHelp(groups: readonly CommandGroup[]): string[] {
+  const shown = groups.filter(({ commands }) => commands.length > 0)
+  const width = Math.max(...shown.flatMap(({ commands }) => commands.map((each) => wordsOf(each).length)))
+  const lines = shown.flatMap(({ heading, commands }) => {
+    const rows = columns(
+      commands.map((each) => [wordsOf(each), each.summary] as const),
+      width,
+    )
+    return shown.length > 1 ? [heading, ...rows, ''] : [...rows, '']
   })
-  return [...columns(rows), '', 'pronto COMMAND --help tells more about a command; every command has --json.']
+  return [...lines, 'pronto COMMAND --help tells more about a command; every command has --json.']
 }
 
-function columns(rows: readonly (readonly [string, string])[]): string[] {
-  const width = Math.max(...rows.map(([left]) => left.length))
+function wordsOf({ words, parameters }: Command): string {
+  const names = parameters.map(({ name, optional }) => (optional === true ? `[${name}]` : name))
+  return ['pronto', ...words, ...names].join(' ')
+}
+
+function columns(
+  rows: readonly (readonly [string, string])[],
+  width = Math.max(...rows.map(([left]) => left.length)),
+): string[] {
   return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`)
 }
 

@@ -2,12 +2,12 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Command, DONE } from '../command.ts'
+import { type Command, type CommandGroup, DONE } from '../command.ts'
 import { commandHelp, describeCommand, tableHelp } from '../help.ts'
 import { findCommand, nextWords } from '../parse.ts'
 
-/** @param commands gives the whole table, this command included */
-export function helpCommand(commands: () => readonly Command[]): Command {
+/** @param groups gives the whole table, this command included */
+export function helpCommand(groups: () => readonly CommandGroup[]): Command {
   return {
     words: ['help'],
     summary: 'Tell what there is, or how a command is used',
@@ -18,16 +18,27 @@ export function helpCommand(commands: () => readonly Command[]): Command {
     options: {},
     run(call) {
       const words = call.arguments
-      const group = commands().filter((each) => words.every((word, index) => each.words[index] === word))
-      if (words.length > 0 && nextWords(words, commands()).length === 0) {
-        const { command } = findCommand(words, commands())
+      const commands = groups().flatMap((group) => group.commands)
+      if (words.length > 0 && nextWords(words, commands).length === 0) {
+        const { command } = findCommand(words, commands)
         if (call.json) call.terminal.printJson(describeCommand(command))
         else call.terminal.print(...commandHelp(command))
-      } else if (call.json) call.terminal.printJson({ commands: group.map(describeCommand) })
-      else call.terminal.print(...tableHelp(group))
+        return DONE
+      }
+      const meant = groups().map(({ heading, commands: all }) => ({ heading, commands: all.filter(begins) }))
+      if (call.json) call.terminal.printJson({ commands: meant.flatMap(describeGroup) })
+      else call.terminal.print(...tableHelp(meant))
       return DONE
+
+      function begins(each: Command): boolean {
+        return words.every((word, index) => each.words[index] === word)
+      }
     },
   }
+}
+
+function describeGroup({ heading, commands }: CommandGroup): object[] {
+  return commands.map((each) => ({ ...describeCommand(each), group: heading }))
 }
 
 export const versionCommand: Command = {

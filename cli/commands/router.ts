@@ -1,29 +1,23 @@
-/** All commands that speak to a router, in the order in which help shows them. */
+/** All commands that speak to a running router, in the order in which help shows them. */
 import type { Command } from '../command.ts'
 import { capture } from './router-capture.ts'
 import { call, list, load, logs, rollback, unload, upgrade } from './router-plugins.ts'
-import { routerRun } from './router-run.ts'
 import { classes, explain, flows, query, queues, stats, tunnels } from './router-tables.ts'
 import { health, reload, watch } from './router-watch.ts'
 
-export const routerCommands: readonly Command[] = [
-  routerRun,
-  load,
-  upgrade,
-  rollback,
-  unload,
+export const operatorCommands: readonly Command[] = [load, upgrade, rollback, unload, call, reload]
+
+export const viewerCommands: readonly Command[] = [
+  health,
   list,
   logs,
-  call,
+  stats,
   flows,
   tunnels,
   classes,
   queues,
-  stats,
   query,
   explain,
   watch,
   capture,
-  reload,
-  health,
 ]

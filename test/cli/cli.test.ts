@@ -109,6 +109,18 @@ describe('the pronto command', () => {
       for (const words of [['--help'], ['-h'], ['help']]) expect((await type(words)).out).to.equal(out)
     })
 
+    it('puts every command under one heading', async () => {
+      const lines = (await type([])).out.split('\n')
+      expect(lines.filter((line) => /^\S.*[^.]$/.test(line))).to.include.members([
+        'Writing plugins',
+        'Real machines',
+      ])
+      expect(lines.filter((line) => line.startsWith('  pronto '))).to.have.lengthOf(commands.length)
+      const listed = JSON.parse((await type(['help', '--json'])).out) as { commands: { group: string }[] }
+      expect(listed.commands).to.have.lengthOf(commands.length)
+      expect(listed.commands.map(({ group }) => group)).to.include('Writing plugins')
+    })
+
     it('shows a group of commands', async () => {
       const { out } = await type(['lab', '--help'])
       expect(out).to.contain('pronto lab run FILE').and.not.contain('pronto version')
