@@ -55,6 +55,7 @@ export class FlowingTraffic {
   #timer: NodeJS.Timeout | undefined
   #realMs = 0
   #flows = 0
+  #steps = 0
   #isQuiet = true
   #decidedBefore = 0
   #droppedBefore = 0
@@ -148,9 +149,10 @@ export class FlowingTraffic {
   /** Sends nothing any more; answers when nothing is on its way. */
   async pause(): Promise<void> {
     this.#isQuiet = true
+    const steps = this.#steps
     await this.until(() => {
       const { parked, queued } = this.rig.router.engine.balance()
-      return parked === 0 && queued === 0
+      return this.#steps > steps && parked === 0 && queued === 0
     })
     clearInterval(this.#timer)
     this.#timer = undefined
@@ -209,6 +211,7 @@ export class FlowingTraffic {
 
   #step(): void {
     const { rig } = this
+    this.#steps++
     const realMs = performance.now()
     rig.router.now += Math.min(Math.floor((realMs - this.#realMs) * MILLISECOND), STEP_NS_MOST)
     this.#realMs = realMs
@@ -242,7 +245,9 @@ export class FlowingTraffic {
 
   #inject(account: FlowAccount, client: { from: string; fromPort: number }, to: string, flags: number): void {
     account.noteSent(`${client.from}:${client.fromPort} ${to}`)
-    this.rig.router.inject('in', tcp({ ...client, to, flags }))
+    const { router } = this.rig
+    // The engine takes it with the next step.
+    router.port('in').deliver(router.frame('in', tcp({ ...client, to, flags })))
   }
 
   /** Takes what left the router; what nobody sent is a fault. */
