@@ -59,6 +59,8 @@ export class Environment {
   /** Name of the instance that serves in its sandbox; it keeps it when it comes back. */
   #name = ''
   #lookAt = NEVER
+  /** What becomes of its flows when it is stopped. */
+  #flows: 'drain' | 'purge' = 'drain'
   #restarts = 0
   #lastFailure = ''
 
@@ -131,9 +133,9 @@ export class Environment {
     this.#move('stop')
     this.#overtake('stopped', 'it was stopped', now)
     this.#waiting = done
-    const { dispatcher } = this.#context
+    this.#flows = flows
     if (this.#tenant === undefined) this.#finish(DONE, now)
-    else dispatcher.quiesce(this.#tenant, now, (at) => this.#withdraw(flows, at))
+    else this.#awaitIdle(now)
   }
 
   /** Forgets it. @throws EnvironmentError `busy` */
@@ -148,6 +150,7 @@ export class Environment {
 
   /** The instance that serves or is made ready, or its sandbox, is gone. */
   lost(failure: SandboxFailure, now: number): void {
+    if (this.#state === 'stopping') return this.#awaitIdle(now)
     const isMadeReady = this.#state === 'starting' || this.#state === 'recovering'
     if (isMadeReady && this.#step !== undefined) {
       const reason = { code: 'lost', reason: failure.message } as const
@@ -291,6 +294,13 @@ export class Environment {
     })
   }
 
+  /** Goes on with the end when the turn under way is over; a loss in that turn has made the dispatcher forget it. */
+  #awaitIdle(now: number): void {
+    const tenant = this.#tenant
+    if (tenant === undefined) return
+    this.#context.dispatcher.quiesce(tenant, now, (at) => this.#withdraw(this.#flows, at))
+  }
+
   #withdraw(flows: 'drain' | 'purge', now: number): void {
     const tenant = this.#tenant!
     const { program } = tenant
@@ -309,8 +319,8 @@ export class Environment {
     }
     if (flows === 'drain') return
     const { dispatcher } = this.#context
-    if (this.#tenant !== undefined)
-      return dispatcher.quiesce(this.#tenant, now, (at) => this.#withdraw('purge', at))
+    this.#flows = 'purge'
+    if (this.#tenant !== undefined) return this.#awaitIdle(now)
     dispatcher.engine.control.removeOwner(this.id, 'purge', now)
     this.#endWhenDrained(now)
   }

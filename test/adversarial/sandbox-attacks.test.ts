@@ -98,6 +98,16 @@ describe('A plugin that attacks (R-PR-02, R-PR-04)', () => {
       expect(reportOf(ATTACKER)).to.equal(undefined)
     })
 
+  it('is stopped while it does not come back', async () => {
+    const { manager } = traffic.rig
+    const module = moduleOf({ what: '', code: 'for (;;);', ends: [], at: 'timer' })
+    expect(await load(() => traffic.load({ module, limits: ATTACKER_LIMITS }))).to.equal('')
+    await traffic.until(() => traffic.attackerSandbox!.stats().outstanding > 0)
+    await traffic.ask((done) => manager.stop(ATTACKER, 'purge', traffic.rig.now, done))
+    expect(reportOf(ATTACKER)).to.include({ state: 'stopped', flows: 0 })
+    manager.remove(ATTACKER)
+  })
+
   it('gets no resizable memory', async () => {
     const setup = `
       const buffer = new ArrayBuffer(8, { maxByteLength: 2 ** 32 })
