@@ -1,5 +1,5 @@
 /** Help texts, made from the command table alone. */
-import type { Command, Parameter } from './command.ts'
+import type { Command, CommandGroup, Parameter } from './command.ts'
 import { COMMON_OPTIONS } from './parse.ts'
 
 /** `pronto lab run FILE [options]` */

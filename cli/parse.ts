@@ -108,6 +108,7 @@ function checkArguments({ parameters }: Command, given: readonly string[]): void
   const missing = parameters[given.length]
   if (missing !== undefined && missing.optional !== true)
     throw new UsageError(`expected ${missing.name}: ${missing.describes}`)
+  if (parameters.at(-1)?.many === true) return
   const extra = given[parameters.length]
   if (extra !== undefined) throw new UsageError(`unexpected argument ${extra}`)
 }

@@ -5,6 +5,7 @@ import { caInit, caIssue, caList, caRevoke } from './ca.ts'
 import { doctor } from './doctor.ts'
 import { hostCommands } from './host.ts'
 import { labDown, labGraph, labSchemaCommand, labValidate } from './lab.ts'
+import { labExec } from './lab-exec.ts'
 import { labRun, labUp } from './lab-run.ts'
 import { pluginBuild, pluginInspect, pluginNew, pluginSign, pluginVerify } from './plugin.ts'
 import { pluginDev } from './plugin-dev.ts'
@@ -17,7 +18,7 @@ const groups: readonly CommandGroup[] = [
   { heading: 'To begin with', commands: [showcase, doctor, helpCommand(() => groups), versionCommand] },
   {
     heading: 'Networks in a file',
-    commands: [labValidate, labRun, labUp, labDown, labGraph, labSchemaCommand],
+    commands: [labValidate, labRun, labUp, labExec, labDown, labGraph, labSchemaCommand],
   },
   {
     heading: 'Writing plugins',

@@ -59,9 +59,9 @@ function parseDuration(text: string): number {
   return durationNs
 }
 
-/** The backend that is asked for; sim without the option. @throws UsageError */
-export function backendName(call: Call): BackendName {
-  const text = call.option('backend') ?? 'sim'
+/** The backend that is asked for. @throws UsageError */
+export function backendName(call: Call, otherwise: BackendName = 'sim'): BackendName {
+  const text = call.option('backend') ?? otherwise
   const name = BACKEND_NAMES.find((each) => each === text)
   if (name === undefined)
     throw new UsageError(

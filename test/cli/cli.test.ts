@@ -37,7 +37,7 @@ describe('the pronto command', () => {
       [
         'a missing second word',
         ['lab'],
-        'pronto: expected a command after pronto lab: validate, run, up, down, graph, schema\nusage: pronto help\n',
+        'pronto: expected a command after pronto lab: validate, run, up, exec, down, graph, schema\nusage: pronto help\n',
       ],
       [
         'a missing file',
