@@ -52,6 +52,9 @@ export class Ingress {
   readonly #forwarder: Forwarder
   readonly #datagrams: Datagrams
   readonly #batch = new Int32Array(RECEIVE_BATCH)
+  readonly #codes = new Int32Array(RECEIVE_BATCH)
+  /** Means nothing: keeps the reads of warming alive. */
+  #warmth = 0
 
   constructor(stages: Stages, forwarder: Forwarder, datagrams: Datagrams) {
     this.#stages = stages
@@ -66,13 +69,16 @@ export class Ingress {
     const batch = this.#batch
     const count = port.driver.receive(this.#slab, batch, RECEIVE_BATCH, now)
     this.#stages.counters.in += count
-    for (let i = 0; i < count; i++) this.#accept(batch[i], port, now)
+    const codes = this.#codes
+    for (let i = 0; i < count; i++) codes[i] = acceptFrame(this.#slab, batch[i], port)
+    // Between parsing and look-ups: among many flows the cache misses of a batch overlap then.
+    if (count > 1) this.#warmth ^= this.#flows.warm(this.#slab.meta, batch, count)
+    for (let i = 0; i < count; i++) this.#accept(batch[i], codes[i], port, now)
     return count
   }
 
-  /** Frame to packet: for us, well-formed. */
-  #accept(packet: number, port: Port, now: Nanoseconds): void {
-    const code = acceptFrame(this.#slab, packet, port)
+  /** A frame as it was judged: for us, well-formed. */
+  #accept(packet: number, code: number, port: Port, now: Nanoseconds): void {
     if (code === 0) this.#admit(packet, now)
     else if (code === ACCEPT_ARP) this.#stages.arp.receive(packet, port, now)
     else this.#forwarder.drop(packet, code, now)
