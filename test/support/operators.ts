@@ -16,9 +16,13 @@ export function authorityIn(folder: string, name = 'my authority'): AuthorityDir
   return authority
 }
 
-/** A bundle of the round-robin example as another version, signed under an authority. */
-export async function signedVersion(authority: AuthorityDirectory, version: string): Promise<Uint8Array> {
-  const { bytes } = await buildPlugin(join(examples, 'round-robin'))
+/** A bundle of a plugin, the round-robin example by default, as another version, signed under an authority. */
+export async function signedVersion(
+  authority: AuthorityDirectory,
+  version: string,
+  plugin = join(examples, 'round-robin'),
+): Promise<Uint8Array> {
+  const { bytes } = await buildPlugin(plugin)
   const { manifest, code, sourceMap } = readBundle(bytes)
   const { certificateFile, keyFile } = authority.issue({
     name: `me-${version}`,
