@@ -1,5 +1,17 @@
 /** The lab commands that bring nothing to life: validate, graph, schema; and `down`, which ends what is. */
-import { checkBackend, drawGraph, GRAPH_FORMATS, hint, type LabFile, labSchema } from '../../lab/index.ts'
+import {
+  BACKEND_NAMES,
+  type Backend,
+  type BackendName,
+  BackendUnavailableError,
+  checkBackend,
+  type DownResult,
+  drawGraph,
+  GRAPH_FORMATS,
+  hint,
+  type LabFile,
+  labSchema,
+} from '../../lab/index.ts'
 import { type Call, type Command, DONE, type ExitCode, UsageError } from '../command.ts'
 import { tellingLabFailures } from './lab-failures.ts'
 import { BACKEND_OPTION, backendName, FILE, LOAD_OPTIONS, loadLab } from './lab-options.ts'
@@ -73,16 +85,36 @@ export const labDown: Command = {
   words: ['lab', 'down'],
   summary: 'Remove what a lab that was up has left, also after a crash',
   parameters: [FILE],
-  options: { ...BACKEND_OPTION, ...LOAD_OPTIONS },
+  options: {
+    backend: { value: BACKEND_NAMES.join('|'), describes: 'what brought the lab to life; default any' },
+    ...LOAD_OPTIONS,
+  },
   run: (call) => tellingLabFailures(() => takeDown(call)),
 }
 
 async function takeDown(call: Call): Promise<ExitCode> {
-  const backend = backendName(call)
+  // Real hosts first: the sockets of their routers would look like those of a simulated lab that is up.
+  const names = call.option('backend') === undefined ? BACKEND_NAMES.toReversed() : [backendName(call)]
   const { lab } = loadLab(call)
-  const { found, removed } = await (await call.backends.open(backend)).down(lab)
-  if (call.json) call.terminal.printJson({ lab: lab.name, backend, found, removed })
-  else if (!found) call.terminal.print(`${lab.name} is not up on ${backend}`)
+  const results: DownResult[] = []
+  for (const name of names) {
+    const backend = await openIfPossible(call, name)
+    if (backend !== undefined) results.push(await backend.down(lab))
+  }
+  const found = results.some((each) => each.found)
+  const removed = results.flatMap((each) => each.removed)
+  if (call.json) call.terminal.printJson({ lab: lab.name, found, removed })
+  else if (!found) call.terminal.print(`${lab.name} is not up`)
   else call.terminal.print(...removed.map((each) => `removed ${each}`), `${lab.name} is down`)
   return DONE
+}
+
+/** A backend that this machine does not have has left nothing here, unless it was asked for by name. */
+async function openIfPossible(call: Call, name: BackendName): Promise<Backend | undefined> {
+  try {
+    return await call.backends.open(name)
+  } catch (error) {
+    if (call.option('backend') === undefined && error instanceof BackendUnavailableError) return undefined
+    throw error
+  }
 }

@@ -98,7 +98,7 @@ export async function type(
   const stderr = new Captured(more.tty)
   const backends: BackendRegistry = {
     async open(name) {
-      if (backend === undefined) throw new BackendUnavailableError(name, 'there is none in this test')
+      if (backend?.name !== name) throw new BackendUnavailableError(name, 'there is none in this test')
       return backend
     },
   }
