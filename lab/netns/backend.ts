@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Backend, DownResult, RunOptions } from '../backend.ts'
 import type { Lab } from '../file/index.ts'
-import { LabBundles } from '../lab-bundles.ts'
+import { LabBundles, pluginsOf } from '../lab-bundles.ts'
 import type { Measurements } from '../report.ts'
 import { CAPABILITIES, refusals } from './capabilities.ts'
 import { LabCaptures } from './captures.ts'
@@ -30,6 +30,8 @@ const SNAPSHOT_MS = 1000
 /** How long the last questions may take at a lab's end, and where its user has had enough. */
 const SETTLE_MS = 60_000
 const HURRY_MS = 500
+/** A little more than the interval at which a router's engine tells of its plugins. */
+const PLUGIN_FIGURES_MS = 1_200
 
 export const netnsBackend: Backend = {
   name: 'netns',
@@ -93,6 +95,9 @@ async function live(
     await tend(live, lab, ledger, options, keptUp)
     const isHurried = options.signal.aborted
     await within(live.settle(), isHurried ? HURRY_MS : SETTLE_MS)
+    const isOver = !isHurried && lab.durationNs === undefined
+    // Nothing changes any more: what routers tell of plugins may be as old as that.
+    if (isOver && pluginsOf(lab).length > 0) await sleep(PLUGIN_FIGURES_MS)
     await within(live.measure(), isHurried ? HURRY_MS : SETTLE_MS)
     measured = live.measured
   } finally {
