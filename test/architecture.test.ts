@@ -40,7 +40,10 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 
 /** Doors other than `<room>/index.ts`: a path prefix and who may use it. */
 const DOORS: readonly { readonly path: string; readonly from: readonly string[] }[] = [
-  { path: 'engine/wire/index.ts', from: ['document', 'execution-env', 'host', 'router', 'lab', 'sdk', 'cli'] },
+  {
+    path: 'engine/wire/index.ts',
+    from: ['document', 'execution-env', 'host', 'router', 'lab', 'sdk', 'cli'],
+  },
   { path: 'engine/scheduler/start-time-fair.ts', from: ['execution-env', 'host'] },
   { path: 'engine/signaling/message.ts', from: ['host', 'execution-env', 'router', 'lab'] },
   { path: 'engine/ports/linux/index.ts', from: ['host', 'router', 'lab', 'cli'] },
