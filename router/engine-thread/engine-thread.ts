@@ -40,17 +40,21 @@ export class EngineThread {
   readonly #exited: Promise<void>
   #calls = 0
   #closing = false
+  #ended: Error | undefined
 
-  /** @param verifier judges bundles, on this thread */
-  constructor(verifier: BundleVerifier) {
+  /**
+   * @param verifier judges bundles, on this thread
+   * @param program another one than the engine's, for tests
+   */
+  constructor(verifier: BundleVerifier, program = entryPath(import.meta.url, './engine-program')) {
     const workerData: EngineThreadOptions = { seed: randomInt(2 ** 32) }
-    const worker = new Worker(entryPath(import.meta.url, './engine-program'), { workerData })
+    const worker = new Worker(program, { workerData })
     this.#worker = worker
     this.fault = new Promise((_, reject) => {
       worker.on('error', reject)
       worker.on('exit', (code) => reject(new Error(`the engine's thread ended with ${code}`)))
     })
-    this.fault.catch((error) => this.#refuseAll(error))
+    this.fault.catch((error) => this.#end(error))
     this.#exited = new Promise((settle) => worker.once('exit', () => settle()))
     worker.on('message', (message: Message) => this.#take(message))
     this.engine = this.#engineAccess()
@@ -125,6 +129,8 @@ export class EngineThread {
     judged?: AuthenticBundle,
   ): Promise<Result> {
     if (this.#closing) return Promise.reject(new ControlError('closing', 'the router is going down'))
+    // Nobody would answer: whoever waits would keep the router from ending.
+    if (this.#ended !== undefined) return Promise.reject(this.#ended)
     const call = ++this.#calls
     return new Promise((settle, reject) => {
       this.#pending.set(call, { settle, reject })
@@ -142,7 +148,8 @@ export class EngineThread {
     else pending?.settle(message.value as never)
   }
 
-  #refuseAll(error: Error): void {
+  #end(error: Error): void {
+    this.#ended = error
     for (const { reject } of this.#pending.values()) reject(error)
     this.#pending.clear()
   }
