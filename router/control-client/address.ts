@@ -2,11 +2,12 @@
  * How a router is named: `--router NAME|URL`. The one idea: a name is one of this machine's routers, a path is the
  * folder of its sockets, and a URL is a router elsewhere whose certificate must bear the name that is expected there.
  */
+import { accessSync, constants } from 'node:fs'
 import { connect, isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { ControlError } from '../control/errors.ts'
 import type { Role } from '../control/roles.ts'
-import { listRouters, runtimeFolder, socketPath } from '../control/runtime-folder.ts'
+import { isRouterName, listRouters, runtimeFolder, socketPath } from '../control/runtime-folder.ts'
 
 export type RouterAddress =
   | { readonly kind: 'local'; readonly folder: string }
@@ -33,13 +34,16 @@ export async function routerAddress(
   if (text !== undefined && /^\.{0,2}\//.test(text)) return { kind: 'local', folder: resolve(text) }
   if (text?.includes('://')) return remoteAddress(text)
   const routers = await livingRouters(base)
-  if (text === undefined) return { kind: 'local', folder: resolve(base, only(routers)) }
+  if (text === undefined) return { kind: 'local', folder: resolve(base, only(routers, base)) }
   const found = routers.includes(text)
     ? [text]
     : routers.filter((each) => each.endsWith(`/${text}`) && !text.includes('/'))
   if (found.length === 1) return { kind: 'local', folder: resolve(base, found[0]!) }
   if (found.length > 1)
     throw new ControlError('unknown', `there is more than one router ${text}: ${found.join(', ')}`)
+  // Who is no router's owner may not list the folder, but may be let through to a socket.
+  const folder = resolve(base, text)
+  if (isRouterName(text) && (await isLiving(folder))) return { kind: 'local', folder }
   throw new ControlError('unknown', `no router ${text} runs here${listed(routers)}`)
 }
 
@@ -63,14 +67,21 @@ function isLiving(folder: string): Promise<boolean> {
   })
 }
 
-function only(routers: readonly string[]): string {
+function only(routers: readonly string[], base: string): string {
   if (routers.length === 1) return routers[0]!
-  throw new ControlError(
-    'unknown',
-    routers.length === 0
-      ? 'no router runs here; say which one with --router NAME|URL'
-      : `say which router with --router NAME${listed(routers)}`,
-  )
+  if (routers.length > 1)
+    throw new ControlError('unknown', `say which router with --router NAME${listed(routers)}`)
+  const hidden = mayList(base) ? 'no router runs here' : `you may not list the routers in ${base}`
+  throw new ControlError('unknown', `${hidden}; say which one with --router NAME|URL`)
+}
+
+function mayList(folder: string): boolean {
+  try {
+    accessSync(folder, constants.R_OK)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'EACCES'
+  }
+  return true
 }
 
 function listed(routers: readonly string[]): string {

@@ -2,7 +2,7 @@
  * Where routers of this machine are found: one folder for each, with a socket for each role. The one idea: who may
  * reach a socket is who the file system lets; a name is a path below one well-known folder.
  */
-import { lstatSync, mkdirSync, readdirSync } from 'node:fs'
+import { chmodSync, lstatSync, mkdirSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ControlError } from './errors.ts'
@@ -12,6 +12,8 @@ import { ROLES, type Role } from './roles.ts'
 const VARIABLE = 'PRONTO_RUNTIME'
 /** Longest path of a Unix socket on every system that we run on (macOS: 104 with the zero byte). */
 const LONGEST_SOCKET_PATH = 103
+/** Others may pass, not look around: each socket says who may use it. */
+const FOLDER_MODE = 0o711
 const NAME = /^[a-z0-9][a-z0-9-]{0,63}$/
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -31,12 +33,10 @@ export function runtimeFolder(environment: Environment = process.env, uid = proc
  * @throws ControlError `invalid`, `forbidden`, `failed`
  */
 export function makeRouterFolder(name: string, base = runtimeFolder()): string {
-  const steps = name.split('/')
-  if (steps.length > 2 || !steps.every((each) => NAME.test(each)))
-    throw new ControlError('invalid', `${JSON.stringify(name)} is not a router's name`)
+  if (!isRouterName(name)) throw new ControlError('invalid', `${JSON.stringify(name)} is not a router's name`)
   let folder = base
   makeOwn(folder)
-  for (const step of steps) {
+  for (const step of name.split('/')) {
     folder = join(folder, step)
     makeOwn(folder)
   }
@@ -45,7 +45,9 @@ export function makeRouterFolder(name: string, base = runtimeFolder()): string {
 
 function makeOwn(folder: string): void {
   try {
-    mkdirSync(folder, { mode: 0o711, recursive: true })
+    const made = mkdirSync(folder, { mode: FOLDER_MODE, recursive: true })
+    // The umask of a service may have taken away what lets the groups of sockets through.
+    if (made !== undefined) chmodSync(folder, FOLDER_MODE)
   } catch (error) {
     throw new ControlError('failed', `cannot make ${folder}: ${(error as Error).message}`)
   }
@@ -61,6 +63,12 @@ export function socketPath(folder: string, role: Role): string {
   if (Buffer.byteLength(path) > LONGEST_SOCKET_PATH)
     throw new ControlError('limit', `${path}: too long for a socket, at most ${LONGEST_SOCKET_PATH} bytes`)
   return path
+}
+
+/** Whether a text is a router's name: `r1`, `LAB/r1`. */
+export function isRouterName(text: string): boolean {
+  const steps = text.split('/')
+  return steps.length <= 2 && steps.every((each) => NAME.test(each))
 }
 
 /** Names of the routers that have sockets, those of labs as `LAB/r1`; whether they are alive is not known. */

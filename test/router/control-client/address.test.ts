@@ -1,15 +1,19 @@
-import { mkdirSync, renameSync } from 'node:fs'
+import { chmodSync, mkdirSync, renameSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { expect } from 'chai'
 import { afterEach, describe, it } from 'mocha'
 import { ControlError } from '../../../router/control/errors.ts'
 import { makeRouterFolder, runtimeFolder } from '../../../router/control/runtime-folder.ts'
 import { routerAddress } from '../../../router/control-client/address.ts'
+import { requireRoot } from '../../support/linux.ts'
+import { requireTool, runTool } from '../../support/oracle.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { refusalOf } from '../router-kit.ts'
 import { closeAll, onClose } from '../server-kit.ts'
+
+const ADDRESS = new URL('../../../router/control-client/address.ts', import.meta.url).href
 
 afterEach(closeAll)
 
@@ -50,6 +54,24 @@ describe('routerAddress', () => {
     expect(refusal.message).to.equal('no router runs here; say which one with --router NAME|URL')
   })
 
+  it('tells who is let through, but may not look around, what may not be done', async function () {
+    requireRoot(this)
+    requireTool(this, 'setpriv')
+    const base = await baseWith('r1')
+    chmodSync(base, 0o711)
+    const asNobody = (...words: string[]) => {
+      const program = `const { routerAddress } = await import(${JSON.stringify(ADDRESS)});
+        await routerAddress(${JSON.stringify(words[0])}, ${JSON.stringify(base)}).then((found) => console.log(found.folder), (error) => console.log(error.message))`
+      const identity = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath]
+      return runTool('setpriv', [...identity, '--input-type=module', '-e', program]).trim()
+    }
+    expect(asNobody('r1')).to.equal(join(base, 'r1'))
+    expect(asNobody('r2')).to.equal('no router r2 runs here')
+    expect(asNobody()).to.equal(
+      `you may not list the routers in ${base}; say which one with --router NAME|URL`,
+    )
+  })
+
   it('reads URLs, and nothing that is not encrypted', async () => {
     expect(await routerAddress('wss://r1.example')).to.deep.equal({
       kind: 'remote',
@@ -74,6 +96,17 @@ describe('the runtime folder', () => {
     expect(runtimeFolder({ XDG_RUNTIME_DIR: '/run/user/7' }, 7)).to.equal('/run/user/7/pronto')
     expect(runtimeFolder({ XDG_RUNTIME_DIR: 'relative' }, 0)).to.equal('/run/pronto')
     expect(runtimeFolder({}, 7)).to.equal(join(tmpdir(), 'pronto-7'))
+  })
+
+  it('lets others pass, whatever the umask of a service', () => {
+    const before = process.umask(0o077)
+    try {
+      const folder = makeRouterFolder('lab/r1', join(temporaryFolder('pronto-run-'), 'run'))
+      for (const each of [folder, dirname(folder), dirname(dirname(folder))])
+        expect(statSync(each).mode & 0o777, each).to.equal(0o711)
+    } finally {
+      process.umask(before)
+    }
   })
 
   it('takes no folder that others could have prepared', () => {
