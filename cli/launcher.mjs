@@ -28,6 +28,10 @@ const SAME_REQUEST_MS = 500
 const PIPE_VARIABLE = 'PRONTO_LAUNCHER_PIPE'
 const PIPE_DESCRIPTOR = 3
 
+/** How the system's loader ends a program whose libraries are missing; no command ends so. */
+const NOT_LOADED = 127
+const LIBRARY = 'on Debian and Ubuntu: apt-get install libatomic1'
+
 const here = dirname(fileURLToPath(import.meta.url))
 
 /**
@@ -68,9 +72,10 @@ function launch(runtime, entry) {
     })
 
   child.on('error', (error) => fail(`cannot start ${runtime}: ${error.message}`))
-  child.on('exit', (code, signal) =>
-    process.exit(code ?? 128 + (constants.signals[signal ?? 'SIGKILL'] ?? 0)),
-  )
+  child.on('exit', (code, signal) => {
+    if (code === NOT_LOADED) fail(`${runtime} cannot be loaded on this machine; ${LIBRARY}`)
+    process.exit(code ?? 128 + (constants.signals[signal ?? 'SIGKILL'] ?? 0))
+  })
 }
 
 const runtime = findRuntime()

@@ -144,6 +144,14 @@ describe('launcher', () => {
       expect(await isGoneWithin(killed.commandPid, 10_000)).to.equal(true)
     })
 
+    it('says what to install when the runtime lacks a library', async () => {
+      const launched = keep(
+        new Launched('/usr/bin/env', ['node', join(clone, 'cli', 'launcher.mjs'), 'exit', '127']),
+      )
+      expect(await launched.ended).to.equal(1)
+      expect(launched.err).to.contain('cannot be loaded on this machine').and.contain('libatomic1')
+    })
+
     it('says which package is missing and how to get it', async () => {
       const launched = keep(new Launched('/usr/bin/env', ['node', join(bare, 'cli', 'launcher.mjs'), 'tell']))
       expect(await launched.ended).to.equal(1)
