@@ -3,8 +3,10 @@
  * stack, which would answer ARP and connections as well; so a program at the device's entrance discards for the stack
  * what the router takes, and what the device would put off or merge for the machine's comfort is switched off.
  *
- * Given back at the end. What a killed router has left, its next start finds and replaces.
+ * Given back at the end. The filter outlives a killed router, and bears the name of a sign of life that does not: so
+ * the next start replaces what a dead one has left, and refuses a device that a living one has.
  */
+import { randomInt } from 'node:crypto'
 import {
   addClsact,
   attachIngress,
@@ -13,7 +15,9 @@ import {
   detachIngress,
   type FilterPlace,
   findLink,
+  LifeMark,
   LinuxError,
+  listFilters,
   Netlink,
   offloads,
   R0,
@@ -23,49 +27,105 @@ import {
 } from '../../engine/ports/linux/index.ts'
 
 const NAME = 'pronto_claim'
+/** Filters of ours: their names end with their handles. */
+const CLAIM = /^pronto_claim_([0-9a-f]{8})$/
 /** Behind what others may want to do first, such as counting. */
 const PRIORITY = 40_000
-const HANDLE = 0x5052
 /** The packet is no more, for those behind. */
 const ACTION_DISCARD = 2
 
 type Undo = () => void
 
-/** Takes a device, which is brought up; answers with the way back. @throws LinuxError; nothing has changed then */
-export function claimDevice(device: string): Undo {
-  const netlink = new Netlink()
-  const undo: Undo[] = [() => netlink.close()]
-  const giveBack = (): void => {
-    for (const each of undo.splice(0).reverse()) quietly(each)
+export class DeviceClaim {
+  readonly #device: string
+  readonly #netlink: Netlink
+  readonly #mark: LifeMark
+  /** A number that no other claim has. */
+  readonly #handle = randomInt(1, 2 ** 31)
+  #undo: Undo[] = []
+
+  /**
+   * Takes a device, which is brought up.
+   * @throws LinuxError; `busy` while another router has it. Nothing has changed then
+   */
+  constructor(device: string) {
+    this.#device = device
+    this.#netlink = new Netlink()
+    try {
+      this.#mark = new LifeMark(nameOf(this.#handle))
+    } catch (error) {
+      this.#netlink.close()
+      throw error
+    }
+    try {
+      this.#take()
+    } catch (error) {
+      this.close()
+      throw error
+    }
   }
-  try {
-    const { index, isUp } = findLink(netlink, device)
+
+  /** Takes the device that has the name now: the one that was taken is gone. @throws LinuxError */
+  renew(): void {
+    this.#undo = []
+    this.#take()
+  }
+
+  /** Gives the device back. Idempotent. */
+  close(): void {
+    for (const each of this.#undo.splice(0).reverse()) quietly(each)
+    this.#mark.close()
+    this.#netlink.close()
+  }
+
+  #take(): void {
+    const netlink = this.#netlink
+    const { index, isUp } = findLink(netlink, this.#device)
+    this.#checkOthers(index)
     if (!isUp) setLinkUp(netlink, index, true)
-    undo.push(mergeNothing(device))
-    undo.push(discardForTheStack(netlink, index))
-    return giveBack
-  } catch (error) {
-    giveBack()
-    throw error
+    this.#undo.push(mergeNothing(this.#device))
+    this.#discardForTheStack(index)
+    // Whoever came at the same moment sees us as well: none of both has it rather than both.
+    this.#checkOthers(index)
+  }
+
+  /** Removes what dead routers have left. @throws LinuxError `busy` when there is a living one */
+  #checkOthers(index: number): void {
+    for (const name of listFilters(this.#netlink, index)) {
+      const handle = Number.parseInt(CLAIM.exec(name)?.[1] ?? '', 16)
+      if (Number.isNaN(handle) || handle === this.#handle) continue
+      if (LifeMark.isSeen(name))
+        throw new LinuxError('busy', `taking ${this.#device}`, 'another router of this machine has it')
+      detachIngress(this.#netlink, placeOf(index, handle))
+    }
+  }
+
+  #discardForTheStack(index: number): void {
+    const netlink = this.#netlink
+    const place = placeOf(index, this.#handle)
+    addClsact(netlink, index)
+    this.#undo.push(() => {
+      detachIngress(netlink, place)
+      removeClsactIfEmpty(netlink, index)
+    })
+    const program = new BpfProgram(NAME, new BpfAssembler().move(R0, ACTION_DISCARD).exit().assemble())
+    try {
+      attachIngress(netlink, place, program, nameOf(this.#handle))
+    } finally {
+      // The filter holds it from now on.
+      program.close()
+    }
   }
 }
 
-function discardForTheStack(netlink: Netlink, index: number): Undo {
-  const place: FilterPlace = { device: index, priority: PRIORITY, handle: HANDLE, protocol: 'all' }
-  detachIngress(netlink, place)
-  addClsact(netlink, index)
-  const program = new BpfProgram(NAME, new BpfAssembler().move(R0, ACTION_DISCARD).exit().assemble())
-  try {
-    attachIngress(netlink, place, program)
-  } finally {
-    // The filter holds it from now on.
-    program.close()
-  }
-  return () => {
-    detachIngress(netlink, place)
-    removeClsactIfEmpty(netlink, index)
-  }
-}
+const nameOf = (handle: number): string => `${NAME}_${handle.toString(16).padStart(8, '0')}`
+
+const placeOf = (device: number, handle: number): FilterPlace => ({
+  device,
+  priority: PRIORITY,
+  handle,
+  protocol: 'all',
+})
 
 /** Merged segments are longer than the device's MTU: nothing that could be forwarded. */
 function mergeNothing(device: string): Undo {

@@ -1,8 +1,8 @@
 /** The ports of a configuration as drivers: the machine's devices, behind a faulty link where one is asked for. */
 import { FaultInjector, Impairment, type PortDriver, type Random } from '../../engine/index.ts'
-import { AfPacketPort, type PortProblem, TapPort } from '../../engine/ports/linux/index.ts'
+import { AfPacketPort, LinuxError, type PortProblem, TapPort } from '../../engine/ports/linux/index.ts'
 import type { PortSpec } from '../config/index.ts'
-import { claimDevice } from './device-claim.ts'
+import { DeviceClaim } from './device-claim.ts'
 
 /** A driver and what becomes readable when it has something. */
 export interface OpenPort {
@@ -21,12 +21,23 @@ export function openPort(spec: PortSpec, random: Random, say: (problem: string) 
   const { name, device } = spec
   const options = { name, device, onProblem: ({ message }: PortProblem) => say(message) }
   if (spec.driver === 'tap') return opened(TapPort.open(options), spec, random, () => {})
-  const giveBack = claimDevice(device)
+  const claim = new DeviceClaim(device)
+  const onReturn = () => takeAgain(claim, (problem) => say(`${name}: ${problem}`))
   try {
-    return opened(AfPacketPort.open(options), spec, random, giveBack)
+    return opened(AfPacketPort.open({ ...options, onReturn }), spec, random, () => claim.close())
   } catch (error) {
-    giveBack()
+    claim.close()
     throw error
+  }
+}
+
+/** A device that is not the router's alone still carries frames: no reason to end. */
+function takeAgain(claim: DeviceClaim, say: (problem: string) => void): void {
+  try {
+    claim.renew()
+  } catch (error) {
+    if (!(error instanceof LinuxError)) throw error
+    say(`${error.message}; the machine answers what comes in by it, too`)
   }
 }
 

@@ -62,6 +62,7 @@ export class AfPacketPort implements PortDriver {
   readonly #problems: ProblemReporter
   readonly #incoming: MessageBatch
   readonly #outgoing: OutgoingFrames
+  readonly #onReturn: (() => void) | undefined
   #index: number
   #closed = false
 
@@ -92,6 +93,7 @@ export class AfPacketPort implements PortDriver {
     this.#socket = socket
     this.#index = index
     this.#problems = new ProblemReporter(options.name, options.onProblem)
+    this.#onReturn = options.onReturn
     const maxFrameBytes = link.control.mtu + ETHERNET_HEADER_BYTES
     this.capabilities = { maxFrameBytes, checksumsComplete: true, offload: false }
     const frameBytes = maxFrameBytes + VLAN_TAG_BYTES
@@ -268,5 +270,6 @@ export class AfPacketPort implements PortDriver {
     }
     this.#index = index
     this.#problems.tell('device-back', `device ${this.device} is there again`)
+    this.#onReturn?.()
   }
 }

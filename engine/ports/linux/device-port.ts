@@ -27,6 +27,8 @@ export interface DevicePortOptions {
   readonly device: string
   /** Is told of trouble, each kind once. */
   readonly onProblem?: (problem: PortProblem) => void
+  /** Is told that the device of this name is another one from now on. */
+  readonly onReturn?: () => void
 }
 
 /** What happened to frames below the port's counters. All monotonic. */

@@ -87,15 +87,21 @@ export function removeClsactIfEmpty(netlink: Netlink, device: number): boolean {
 
 /**
  * Has a program decide about every packet of the protocol that comes in; its answer is the action.
+ * @param name of the filter, less than 256 characters
  * @throws LinuxError `busy` where another filter has the place
  */
-export function attachIngress(netlink: Netlink, place: FilterPlace, program: BpfProgram): void {
+export function attachIngress(
+  netlink: Netlink,
+  place: FilterPlace,
+  program: BpfProgram,
+  name = program.name,
+): void {
   const message = request(NEW_FILTER, FLAG_CREATE | FLAG_EXCLUSIVE, placed(place))
     .attribute(KIND, 'bpf')
     .nested(OPTIONS, (options) =>
       options
         .attribute(BPF_DESCRIPTOR, program.descriptor)
-        .attribute(BPF_NAME, program.name)
+        .attribute(BPF_NAME, name)
         .attribute(BPF_FLAGS, BPF_DIRECT_ACTION),
     )
   netlink.ask(message, `attaching ${program.name} to what comes in`)
