@@ -86,6 +86,9 @@ export class RouterProcess {
   ): Promise<RouterProcess> {
     const folder = makeRouterFolder(config.name)
     const trust = new Trust()
+    // Before the thread: what cannot be read must not leave it running.
+    const registry = Registry.open(state)
+    const audit = new AuditLog(state)
     const thread = new EngineThread(trustVerifier(trust, Date.now))
     const { engine, plugins } = thread
     const signaling = config.signaling && new HostSignaling(thread, trust)
@@ -95,8 +98,8 @@ export class RouterProcess {
       version,
       engine,
       plugins,
-      registry: Registry.open(state),
-      audit: new AuditLog(state),
+      registry,
+      audit,
       trust,
       source,
       clock: Date.now,
@@ -108,6 +111,7 @@ export class RouterProcess {
       const server = await ControlServer.open({ router, folder, local, remote })
       return new RouterProcess(router, folder, server, thread, signaling, lock)
     } catch (error) {
+      signaling?.close()
       await thread.close(0)
       throw error
     }
@@ -115,11 +119,14 @@ export class RouterProcess {
 
   /** Ends in order: lets nobody in, lets what waits leave, gives up everything. */
   async close(): Promise<void> {
-    await this.#server.close()
-    await this.router.close()
-    this.#signaling?.close()
-    await this.#thread.close(DRAIN_MS)
-    this.#lock.release()
+    try {
+      await this.#server.close()
+      await this.router.close()
+      this.#signaling?.close()
+    } finally {
+      await this.#thread.close(DRAIN_MS)
+      this.#lock.release()
+    }
   }
 }
 

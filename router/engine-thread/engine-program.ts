@@ -30,6 +30,8 @@ function begin(config: RouterConfig): void {
     signal: (signal) => send({ signal }),
   })
   const { plugins } = facilities
+  // Whatever ends this thread: what it has taken outlives it in the kernel.
+  process.once('exit', () => facilities?.giveBack())
   pictures = new PictureSource(plugins, () => plugins.sandboxes())
   setInterval(sendPicture, PICTURE_MS).unref()
 }

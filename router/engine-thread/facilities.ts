@@ -128,9 +128,14 @@ export class EngineFacilities {
     this.#manager.close()
     this.#punt?.close()
     this.#engine.close(clock())
-    for (const each of this.#ports) each.close()
+    this.giveBack()
     await this.sandboxes.close()
     this.#waiter.close()
+  }
+
+  /** Gives the devices back, at once. Idempotent. */
+  giveBack(): void {
+    for (const each of this.#ports) each.close()
   }
 
   #changed(): void {
