@@ -2,8 +2,11 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { describe, it } from 'mocha'
+import { findLink, inNamespace, listFilters, Netlink } from '../../../engine/ports/linux/index.ts'
 import type { BundleVerifier } from '../../../execution-env/index.ts'
+import { parseRouterConfig } from '../../../router/config/index.ts'
 import { EngineThread } from '../../../router/engine-thread/engine-thread.ts'
+import { requireRoot, TestNamespace } from '../../support/linux.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 const verifier: BundleVerifier = {
@@ -37,6 +40,29 @@ describe('EngineThread', () => {
       expect(await outcome(thread.engine.endCapture(1))).to.equal('broken')
       expect(await outcome(thread.plugins.rollback('p'))).to.equal('broken')
       await thread.close(0)
+    })
+
+    it('has given its devices back', async function () {
+      requireRoot(this)
+      const space = new TestNamespace()
+      space.run('ip link add name d0 type veth peer name d1')
+      const netlink = inNamespace(space.path, () => new Netlink())
+      const filters = () => listFilters(netlink, findLink(netlink, 'd0').index)
+      // A thread begins where the one is that makes it.
+      const thread = inNamespace(space.path, () => new EngineThread(verifier))
+      try {
+        const text = JSON.stringify({ name: 'r1', addresses: { d0: '10.0.0.1/24' } })
+        await thread.engine.begin(parseRouterConfig(text, 'r1.yaml', '/'))
+        expect(filters()).to.have.length(1)
+        thread.signal(undefined as never)
+        expect(await outcome(thread.fault)).to.contain('undefined')
+        await thread.close(0)
+        expect(filters()).to.deep.equal([])
+      } finally {
+        await thread.close(0)
+        netlink.close()
+        space.remove()
+      }
     })
   })
 
