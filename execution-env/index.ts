@@ -16,4 +16,21 @@ export {
   vetBundle,
 } from './installation.ts'
 export type { Done, Outcome } from './outcome.ts'
+export {
+  CertificateAuthorityProxy,
+  type CertificateSources,
+  certificateRecord,
+} from './proxies/certificate-authority-proxy.ts'
+export { HttpProxy, type HttpProxyOptions } from './proxies/http-proxy.ts'
+export { KeyService, type KeySources } from './proxies/key-service.ts'
+export {
+  combineServices,
+  type FetchRequest,
+  NO_SERVICES,
+  type PluginServices,
+  type ServiceDone,
+  type ServiceRequest,
+  serviceFailure,
+} from './proxies/plugin-services.ts'
+export { proxiedServices } from './proxies/proxied-services.ts'
 export { type Sandboxes, SandboxPool } from './sandbox-pool.ts'

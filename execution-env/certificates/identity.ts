@@ -34,7 +34,16 @@ export function verifyMessage(
   message: Uint8Array,
   signature: Uint8Array,
 ): boolean {
-  const { publicKey } = certificate
+  return verifyMessageBy(certificate.publicKey, protocol, message, signature)
+}
+
+/** The same for the holder of a key. */
+export function verifyMessageBy(
+  publicKey: KeyObject,
+  protocol: string,
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean {
   if (publicKey.asymmetricKeyType !== 'ed25519' || signature.length !== SIGNATURE_BYTES) return false
   return verify(null, frame(protocol, message), publicKey, signature)
 }

@@ -55,10 +55,14 @@ export function writePrivateKey(key: KeyObject): string {
   return key.export({ type: 'pkcs8', format: 'pem' }).toString()
 }
 
+/** The public key of a private one; a public one as it is. */
+export function publicKeyOf(key: KeyObject): KeyObject {
+  return key.type === 'private' ? createPublicKey(key) : key
+}
+
 /** SubjectPublicKeyInfo of a private or public key. */
 export function writePublicKey(key: KeyObject): Uint8Array {
-  const publicKey = key.type === 'private' ? createPublicKey(key) : key
-  return Uint8Array.from(publicKey.export({ type: 'spki', format: 'der' }))
+  return Uint8Array.from(publicKeyOf(key).export({ type: 'spki', format: 'der' }))
 }
 
 /** The public key of a SubjectPublicKeyInfo, attacker-controlled. @throws CertificateError */

@@ -17,6 +17,11 @@ export interface Limits {
   readonly messagesPerSecond: number
   readonly messageBytes: number
   readonly logLinesPerSecond: number
+  /** Requests to the proxies (`http`, `certificates`, `keys`) in a second, and at a time. */
+  readonly requestsPerSecond: number
+  readonly requestsAtOnce: number
+  /** Body of a response of HTTP. */
+  readonly responseBytes: number
 }
 
 interface LimitRange {
@@ -33,6 +38,9 @@ const RANGES: Readonly<Record<keyof Limits, LimitRange>> = {
   messagesPerSecond: { least: 0, usual: 1_000, most: 100_000 },
   messageBytes: { least: 64, usual: 1_200, most: 16_384 },
   logLinesPerSecond: { least: 0, usual: 20, most: 1_000 },
+  requestsPerSecond: { least: 0, usual: 10, most: 1_000 },
+  requestsAtOnce: { least: 0, usual: 8, most: 32 },
+  responseBytes: { least: 0, usual: 65_536, most: 1_000_000 },
 }
 
 const NAMES = Object.keys(RANGES) as (keyof Limits)[]

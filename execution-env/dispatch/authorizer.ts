@@ -38,6 +38,10 @@ const VERB_OF: Readonly<Record<CommandName, readonly [word: string, verb: string
   'watch-route': ['routes', 'watch'],
   timer: ['timers', 'every'],
   cancel: undefined,
+  fetch: ['http', 'get'],
+  'lookup-certificate': ['certificates', 'lookup'],
+  sign: ['keys', 'sign'],
+  verify: ['keys', 'verify'],
   'define-action': ['flows', 'claim'],
   'define-fallback': ['flows', 'claim'],
   'forget-actions': undefined,
@@ -93,6 +97,20 @@ export class Authorizer {
         return requireAddress(this.#grants.routesWatch, command.address, 'routes.watch', `${place}.address`)
       case 'timer':
         return this.#requireRate(command.afterNs, command.repeat, place)
+      case 'fetch':
+        return requireBound(this.#grants.mayFetch(command.url), 'http.get', command.url, `${place}.url`)
+      case 'lookup-certificate':
+        return requireBound(
+          this.#grants.mayLookup(command.name),
+          'certificates.lookup',
+          command.name,
+          `${place}.name`,
+        )
+      case 'sign':
+        return this.#requireKeyName('sign', command.key, place)
+      case 'verify':
+        // Whoever has a key itself needs nobody's leave to compute with it.
+        if (command.key !== undefined) this.#requireKeyName('verify', command.key, place)
     }
   }
 
@@ -154,6 +172,10 @@ export class Authorizer {
   #requirePorts(port: string | undefined, place: string): void {
     for (const each of port === undefined ? this.#view.ports : [port])
       requireBound(this.#grants.mayUsePort(each), 'classes.ports', each, place)
+  }
+
+  #requireKeyName(verb: 'sign' | 'verify', name: string, place: string): void {
+    requireBound(this.#grants.mayUseKey(verb, name), `keys.${verb}`, name, `${place}.key`)
   }
 
   #requireRate(afterNs: number, repeat: boolean, place: string): void {

@@ -9,6 +9,7 @@
 import { type Engine, NONE, type OwnedFlow } from '../../engine/index.ts'
 import type { Sender } from '../contract/api/index.ts'
 import type { JsonValue } from '../contract/index.ts'
+import { NO_SERVICES, type PluginServices } from '../proxies/plugin-services.ts'
 import type { Moment, Sandbox, SandboxFailure } from '../sandbox/index.ts'
 import { type Bell, Bells } from './bells.ts'
 import { queryLetter } from './letters.ts'
@@ -18,6 +19,7 @@ import { PRESSING, type Processor } from './processor.ts'
 import { Processors } from './processors.ts'
 import type { Program } from './program.ts'
 import { Replies } from './replies.ts'
+import { ServiceDesk } from './service-desk.ts'
 import type { Tenant, TenantOptions } from './tenant.ts'
 import { Tenants } from './tenants.ts'
 import { modelledNs, type Timing, type Work } from './timing.ts'
@@ -32,6 +34,8 @@ export interface DispatcherOptions {
   readonly calendar: (now: number) => number
   /** Whoever polls also waits for the sandboxes' descriptors: answers under way are no reason to poll at once. */
   readonly awaitsDescriptors?: boolean
+  /** What the proxies do for plugins. Default: nothing, and say so. */
+  readonly services?: PluginServices
 }
 
 /** Hears of a program that is gone. */
@@ -56,6 +60,7 @@ export class Dispatcher {
   readonly #spins: boolean
   readonly #replies = new Replies()
   readonly #bells: Bells
+  readonly #desk: ServiceDesk
   readonly #bus: MessageBus
   readonly #turns: TurnRunner
   #now = 0
@@ -64,6 +69,7 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     const { engine, timing = { kind: 'measured' }, calendar, awaitsDescriptors = false } = options
+    const { services = NO_SERVICES } = options
     this.engine = engine
     this.timing = timing
     this.processors = new Processors(timing.kind === 'measured' ? SPACING_NS : 0)
@@ -72,9 +78,13 @@ export class Dispatcher {
     this.#spins = timing.kind === 'measured' && !awaitsDescriptors
     this.#bus = new MessageBus(this.tenants, (tenant) => this.wake(tenant))
     this.#bells = new Bells(engine, isLive)
+    this.#desk = new ServiceDesk({ services, isLive, now: () => this.#now })
     this.transactions = new Transactions(engine, this.tenants, {
-      subscribed: (tenant, program, number, subscription, now) =>
-        this.#bells.subscribed({ tenant, program, number, subscription }, now),
+      subscribed: (tenant, program, number, subscription, now) => {
+        const bell = { tenant, program, number, subscription }
+        if (subscription.kind === 'service') this.#desk.ask(bell, subscription.command, now)
+        else this.#bells.subscribed(bell, now)
+      },
       send: (tenant, program, sending, now) => this.#bus.send(tenant, program, sending, now),
     })
     this.#turns = new TurnRunner(engine, this.transactions, {
@@ -204,13 +214,15 @@ export class Dispatcher {
     if (program !== undefined) this.processors.of(program.sandbox).setRunnable(tenant.id, isReady(tenant))
   }
 
+  readonly #wake = (tenant: Tenant): void => this.wake(tenant)
+
   /** Does all that can be done at `now`. Returns how much was done: something may have to be sent then. */
   poll(now: number): number {
     this.#now = now
     // Looking whether an answer has come costs a system call: once, and after something was sent.
     let done = this.processors.poll(now)
     for (let round = 0; round < ROUNDS; round++) {
-      let moved = this.#gather(now) + this.#bells.ring(now, (tenant) => this.wake(tenant))
+      let moved = this.#gather(now) + this.#bells.ring(now, this.#wake) + this.#desk.ring(now, this.#wake)
       moved += this.#replies.release(now)
       for (const processor of this.processors) moved += this.#beginTurn(processor, now)
       if (this.#hasIssued) {
@@ -226,7 +238,8 @@ export class Dispatcher {
   /** When `poll` next has something to do by itself; `now` while an answer may come at any time. */
   pollAt(now: number): number {
     if (this.#spins && this.processors.outstanding > 0) return now
-    return Math.min(this.#replies.earliest, this.#bells.nextAt, this.processors.nextAt(now))
+    const { earliest } = this.#replies
+    return Math.min(earliest, this.#bells.nextAt, this.#desk.nextAt, this.processors.nextAt(now))
   }
 
   /** Fetches the engine's questions. */

@@ -192,6 +192,14 @@ export class Draft {
         return { kind: 'route', address: parseIpv4Address(command.address)! >>> 0 }
       case 'timer':
         return { kind: 'timer', everyNs: command.afterNs, repeat: command.repeat }
+      case 'verify':
+        if ((command.key === undefined) === (command.publicKey === undefined))
+          throw new EngineError('invalid', 'expected either key or publicKey', place)
+        return { kind: 'service', command }
+      case 'fetch':
+      case 'lookup-certificate':
+      case 'sign':
+        return { kind: 'service', command }
       default:
         throw new EngineError('invalid', `unknown command ${command.do}`, place)
     }

@@ -2,7 +2,7 @@
  * What a program was granted, ready to be asked. The one idea: prefixes are parsed once, when the program is made;
  * every question afterwards is a comparison. What is not granted is an empty set.
  */
-import { type Capabilities, PrefixSet, patternCovers } from '../contract/index.ts'
+import { type Capabilities, isInOrigins, PrefixSet, parseHttpUrl, patternCovers } from '../contract/index.ts'
 
 const prefixes = (texts: readonly string[] | undefined): PrefixSet => PrefixSet.parse(texts ?? [])
 
@@ -20,10 +20,12 @@ export class Grants {
   readonly linkShare: number
   readonly timersPerSecond: number
   readonly cpuShare: number
+  /** From which the HTTP proxy may fetch. */
+  readonly origins: readonly string[]
 
   /** @param capabilities of the schema, in normal form */
   constructor(capabilities: Capabilities) {
-    const { flows, tunnels, routes, classes, timers, cpu } = capabilities
+    const { flows, tunnels, routes, classes, timers, cpu, http } = capabilities
     this.capabilities = capabilities
     this.flowsTo = prefixes(flows?.to)
     this.flowsFrom = prefixes(flows?.from)
@@ -36,6 +38,7 @@ export class Grants {
     this.linkShare = classes?.linkShare ?? 0
     this.timersPerSecond = timers?.perSecond ?? 0
     this.cpuShare = cpu?.share ?? 0
+    this.origins = http?.get ?? []
   }
 
   mayListen(topic: string): boolean {
@@ -52,6 +55,19 @@ export class Grants {
 
   mayQuery(verb: 'get' | 'watch' | 'answer', name: string): boolean {
     return covers(this.capabilities.query?.[verb], name)
+  }
+
+  mayFetch(text: string): boolean {
+    const url = parseHttpUrl(text)
+    return url !== undefined && isInOrigins(url, this.origins)
+  }
+
+  mayLookup(name: string): boolean {
+    return covers(this.capabilities.certificates?.lookup, name)
+  }
+
+  mayUseKey(verb: 'sign' | 'verify', name: string): boolean {
+    return covers(this.capabilities.keys?.[verb], name)
   }
 }
 

@@ -1,6 +1,6 @@
 /** The kinds of letters: how what waits becomes an event for whichever program serves when its turn comes. */
 import type { Answer } from '../../engine/index.ts'
-import type { GuestEvent, RouteView, Sender } from '../contract/api/index.ts'
+import type { GuestEvent, RouteView, Sender, ServiceAnswer } from '../contract/api/index.ts'
 import type { JsonValue } from '../contract/index.ts'
 import type { CallResult, Letter } from './mailbox.ts'
 import type { Program } from './program.ts'
@@ -56,4 +56,10 @@ export const routeEvent = (subscription: number, route: RouteView | null): Guest
   event: 'route',
   subscription,
   route,
+})
+
+export const serviceEvent = (subscription: number, answer: ServiceAnswer): GuestEvent => ({
+  event: 'service',
+  subscription,
+  answer,
 })

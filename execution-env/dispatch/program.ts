@@ -65,6 +65,7 @@ export class Program implements ProgramNumbers {
   readonly decisionRate: Rate
   readonly timerRate: Rate
   readonly messageRate: Rate
+  readonly requestRate: Rate
   readonly askRate = new Rate(ASKS_PER_SECOND)
   /** By number of a claim's filter in the engine: the claim's number. */
   readonly claimOfFilter = new Map<number, number>()
@@ -90,6 +91,7 @@ export class Program implements ProgramNumbers {
     this.decisionRate = new Rate(settings.decisionsPerSecond)
     this.timerRate = new Rate(grants.timersPerSecond)
     this.messageRate = new Rate(limits.messagesPerSecond)
+    this.requestRate = new Rate(limits.requestsPerSecond)
   }
 
   /** Number of the subscription that listens to a topic most closely, or undefined. */

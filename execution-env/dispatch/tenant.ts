@@ -42,6 +42,9 @@ export interface TenantCounters {
   timers: number
   /** Timers that came when the last call of them had not been made yet, or too often. */
   timersMissed: number
+  /** Requests to the proxies, and those of them that were too many. */
+  requests: number
+  requestsRefused: number
   /** Time at the processor: measured, or as modelled. */
   cpuNs: number
 }
@@ -63,6 +66,8 @@ const zero = (): TenantCounters => ({
   messagesDropped: 0,
   timers: 0,
   timersMissed: 0,
+  requests: 0,
+  requestsRefused: 0,
   cpuNs: 0,
 })
 
@@ -93,6 +98,8 @@ export class Tenant {
   busy = false
   /** Called once when it is over. */
   whenIdle: ((now: number) => void) | undefined
+  /** Requests for which a proxy works. */
+  requestsUnderWay = 0
   /** Which kind of work has the next turn, if there is some. */
   nextKind = 0
   #filters = 0

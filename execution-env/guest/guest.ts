@@ -12,6 +12,7 @@ import { createActions } from './actions.ts'
 import { createFlows, type FlowsWord } from './flows.ts'
 import type { Layout } from './layout.ts'
 import { createResources } from './resources.ts'
+import { createServices } from './services.ts'
 import { createSubscriptions } from './subscriptions.ts'
 import { createTalk } from './talk.ts'
 import { createValues } from './values.ts'
@@ -29,6 +30,7 @@ export function createGuest(host: Host, exports: unknown, layout: Layout): Entri
   const actions = createActions(host, values, resources)
   const subscriptions = createSubscriptions(host, values)
   const talk = createTalk(host, values, subscriptions)
+  const services = createServices(values, subscriptions)
   const { refusal, show } = values
   let flows: FlowsWord | undefined
   let hooks: PluginHooks = {}
@@ -72,6 +74,9 @@ export function createGuest(host: Host, exports: unknown, layout: Layout): Entri
       messages: talk.messages,
       query: talk.query,
       timers: talk.timers,
+      http: services.http,
+      certificates: services.certificates,
+      keys: services.keys,
     }
     const words = Object.keys(layout.verbs).map((word) => [word, wordOf(word, verbs[word] ?? {}, granted)])
     return Object.freeze({

@@ -8,6 +8,7 @@ import { createFlows } from './flows.ts'
 import { createGuest } from './guest.ts'
 import { LAYOUT } from './layout.ts'
 import { createResources } from './resources.ts'
+import { createServices } from './services.ts'
 import { createSubscriptions } from './subscriptions.ts'
 import { createTalk } from './talk.ts'
 import { createValues } from './values.ts'
@@ -19,6 +20,7 @@ const PARTS = [
   createSubscriptions,
   createFlows,
   createTalk,
+  createServices,
   createGuest,
 ]
 

@@ -101,6 +101,8 @@ export function createTalk(host: Host, values: Values, subscriptions: Subscripti
           return subscriptions.call(subscription, [event.answer])
         case 'route':
           return subscriptions.call(subscription, [event.route ?? undefined])
+        case 'service':
+          return subscriptions.call(subscription, [event.answer])
       }
     },
   }

@@ -8,6 +8,7 @@ import { Exchange, type Heard } from './exchange.ts'
 import { FrameError } from './frame.ts'
 import type { Launched } from './launch.ts'
 import type { ProcessLimits } from './limits.ts'
+import { Line } from './line.ts'
 import { limitMs, type Outcome, type Request } from './requests.ts'
 import type { SandboxState } from './sandbox.ts'
 import type { CrashReason } from './sandbox-event.ts'
@@ -21,7 +22,7 @@ const WINDOW = 16
 export class Conversation {
   readonly #blocking: boolean
   readonly #limits: ProcessLimits
-  #queue: Request[] = []
+  #queue = new Line<Request>()
   #exchange: Exchange | undefined
   #headSince = 0
 
@@ -37,7 +38,7 @@ export class Conversation {
 
   /** The request under way. */
   get head(): Request | undefined {
-    return this.#exchange?.sent[0]
+    return this.#exchange?.sent.first
   }
 
   post(request: Request): void {
@@ -46,8 +47,8 @@ export class Conversation {
 
   /** Ends the conversation with a process. @returns all requests that are not answered, oldest first */
   end(): Request[] {
-    const all = [...(this.#exchange?.sent ?? []), ...this.#queue]
-    this.#queue = []
+    const all = [...(this.#exchange?.sent.list() ?? []), ...this.#queue.list()]
+    this.#queue = new Line()
     this.#exchange = undefined
     return all
   }
@@ -94,8 +95,8 @@ export class Conversation {
     const window = this.#blocking ? 1 : WINDOW
     while (this.#queue.length > 0 && exchange.sent.length < window) {
       if (exchange.sent.length === 0) this.#headSince = now
-      if (!exchange.send(this.#queue[0]!)) return false
-      this.#queue.shift()
+      if (!exchange.send(this.#queue.first!)) return false
+      this.#queue.take()
     }
     return exchange.channel.flush()
   }
@@ -103,7 +104,7 @@ export class Conversation {
   /** Time after which the router itself gives up: for the request under way, or for the start. */
   #deadlineMs(): number {
     const { graceMs, deadlineMs, bootMs } = this.#limits
-    const head = this.head ?? this.#queue[0]
+    const head = this.head ?? this.#queue.first
     return head === undefined ? bootMs : limitMs(head) + graceMs + deadlineMs
   }
 }

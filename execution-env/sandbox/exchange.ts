@@ -5,6 +5,7 @@
 import { type Answer, readAnswer, readFailure, readValue, ValueError } from './answer.ts'
 import type { Channel } from './channel.ts'
 import { ANSWER, ASK, BATCH_DONE, DONE, FrameError, LAST_WORDS, READY, readText, textFrame } from './frame.ts'
+import { Line } from './line.ts'
 import {
   ANSWERED,
   BATCH_DONE_HEAD_BYTES,
@@ -25,6 +26,7 @@ import {
   type Request,
 } from './requests.ts'
 import { failure, type SandboxFailure } from './sandbox-error.ts'
+import { copyWords } from './words.ts'
 
 /** What `receive` found: the process is ready, a request has its outcome, nothing is there, the process is gone. */
 export type Heard = 'ready' | Outcome | 'nothing' | 'closed'
@@ -46,7 +48,7 @@ function encode(request: Exclude<Request, DecideRequest>): Uint8Array {
 export class Exchange {
   readonly channel: Channel
   /** Requests that were sent and are not answered, oldest first. */
-  readonly sent: Request[] = []
+  readonly sent = new Line<Request>()
   /** Why the process is about to die, as its watchdog or the router's guard says. */
   lastWords: 'timeout' | 'memory' | 'deadline' | undefined
 
@@ -92,14 +94,14 @@ export class Exchange {
 
   /** The request that the current frame is about. It stays the one to blame until its answer is understood. */
   #head(): Request {
-    const head = this.sent[0]
+    const head = this.sent.first
     if (head === undefined || head.sequence !== this.channel.frame.sequence)
       throw new FrameError('an answer to nothing')
     return head
   }
 
   #finish(outcome: Outcome): Outcome {
-    this.sent.shift()
+    this.sent.take()
     return outcome
   }
 
@@ -140,7 +142,7 @@ export class Exchange {
     if (!isAnswered) return failed(request, readFailure(text), { ...NO_EFFECTS, spentNs })
     const answer = text === '' ? undefined : readAcceptable(text)
     if (answer !== undefined && 'code' in answer) return failed(request, answer)
-    batch.output.set(words.subarray(from >> 2, (from + outputBytes) >> 2))
+    copyWords(batch.output, 0, words, from >> 2, outputBytes >> 2)
     return decided(request, answer, spentNs)
   }
 
@@ -148,7 +150,7 @@ export class Exchange {
   #answer(): boolean {
     const { frame } = this.channel
     const { instance, name, argument } = readAsk(frame)
-    const head = this.sent[0]
+    const head = this.sent.first
     if (head?.record?.number !== instance || frame.sequence !== head.sequence)
       throw new FrameError('a question of nobody')
     return this.channel.send(

@@ -2,6 +2,7 @@
  * The instances of a sandbox process and what is asked of them. The one idea: one request at a time becomes one
  * answer; a failure that leaves an isolate unusable ends that isolate and no other.
  */
+import { performance } from 'node:perf_hooks'
 import type { Channel } from './channel.ts'
 import {
   BATCH_DONE,
@@ -23,6 +24,7 @@ import {
   FAILED,
   type LoadMessage,
 } from './messages.ts'
+import { clearWords, copyWords } from './words.ts'
 
 /** Answers a host function for an instance; gets and gives text. */
 export type Ask = (instance: number, name: string, argument: string) => string
@@ -40,6 +42,7 @@ export class Instances {
   readonly #isolates = new Map<number, HardenedIsolate>()
   #answer = new Uint8Array(HEADER_BYTES + BATCH_DONE_HEAD_BYTES)
   #answerView = new DataView(this.#answer.buffer)
+  #answerWords = new Int32Array(this.#answer.buffer)
 
   constructor(channel: Channel, heartbeat: Heartbeat, ask: Ask) {
     this.#channel = channel
@@ -80,10 +83,10 @@ export class Instances {
 
   batch(frame: FrameView): void {
     // A question during the batch moves the reader on: the frame is not looked at after it.
-    const { bytes, view, start, length, sequence } = frame
-    const instance = view.getUint32(start + 16, true)
-    const count = view.getUint32(start + 24, true)
-    const outputBytes = count * view.getUint16(start + 30, true) * 4
+    const { words, start, length, sequence } = frame
+    const head = start >> 2
+    const instance = words[head + 4]! >>> 0
+    const outputBytes = words[head + 6]! * (words[head + 7]! >>> 16) * 4
     const isolate = this.#isolates.get(instance)
     const began = performance.now()
     let text: string | 0 = 0
@@ -92,9 +95,8 @@ export class Instances {
       status = FAILED
       text = describe(new IsolateFailure('unknown', 'no such instance'))
     } else {
-      const { shared, outputAt } = isolate
-      shared.set(bytes.subarray(start, start + length))
-      shared.fill(0, outputAt, outputAt + outputBytes)
+      copyWords(isolate.words, 0, words, head, length >> 2)
+      clearWords(isolate.words, isolate.outputAt >> 2, outputBytes >> 2)
       this.#heartbeat.begin(isolate.limits.batchMs)
       try {
         text = isolate.batch()
@@ -123,6 +125,7 @@ export class Instances {
     if (total > this.#answer.length) {
       this.#answer = new Uint8Array(total)
       this.#answerView = new DataView(this.#answer.buffer)
+      this.#answerWords = new Int32Array(this.#answer.buffer)
     }
     const view = this.#answerView
     writeHeader(view, BATCH_DONE, sequence, payloadBytes)
@@ -130,8 +133,8 @@ export class Instances {
     view.setUint32(HEADER_BYTES + 4, given, true)
     view.setFloat64(HEADER_BYTES + 8, spentNs, true)
     const records = HEADER_BYTES + BATCH_DONE_HEAD_BYTES
-    if (isolate !== undefined && given > 0)
-      this.#answer.set(isolate.shared.subarray(isolate.outputAt, isolate.outputAt + given), records)
+    if (isolate !== undefined)
+      copyWords(this.#answerWords, records >> 2, isolate.words, isolate.outputAt >> 2, given >> 2)
     if (text !== 0) Buffer.from(this.#answer.buffer).write(text, records + given)
     this.#channel.send(this.#answer, total)
   }

@@ -28,16 +28,25 @@ const NOTHING: [] = []
 
 type Text = ivm.Reference<(...parameters: string[]) => string>
 
-/** Runs what may end in a timeout or in exhausted memory, and says which. */
+/** What ended a call from outside: a timeout, exhausted memory or something else. */
+function failureOf(
+  error: unknown,
+  limits: { readonly memoryBytes: number },
+  timeoutMs: number,
+): IsolateFailure {
+  const message = error instanceof Error ? error.message : ''
+  if (message.includes('timed out')) return new IsolateFailure('timeout', `no end after ${timeoutMs} ms`)
+  if (message.includes('disposed'))
+    return new IsolateFailure('memory', `more than ${Math.round(limits.memoryBytes / 1e6)} MB of memory`)
+  return new IsolateFailure('refused', message.slice(0, 1_000))
+}
+
+/** Runs what may be ended from outside. @throws IsolateFailure */
 function contained<T>(limits: { readonly memoryBytes: number }, timeoutMs: number, run: () => T): T {
   try {
     return run()
   } catch (error) {
-    const message = error instanceof Error ? error.message : ''
-    if (message.includes('timed out')) throw new IsolateFailure('timeout', `no end after ${timeoutMs} ms`)
-    if (message.includes('disposed'))
-      throw new IsolateFailure('memory', `more than ${Math.round(limits.memoryBytes / 1e6)} MB of memory`)
-    throw new IsolateFailure('refused', message.slice(0, 1_000))
+    throw failureOf(error, limits, timeoutMs)
   }
 }
 
@@ -45,6 +54,8 @@ export class HardenedIsolate {
   readonly limits: InstanceLimits
   /** Times, input area at BOOT_INPUT_AT and output area at `outputAt`: what a batch reads and writes. */
   readonly shared: Uint8Array
+  /** The same memory as words. */
+  readonly words: Int32Array
   readonly outputAt: number
   readonly #isolate: ivm.Isolate
   readonly #call: Text
@@ -67,6 +78,7 @@ export class HardenedIsolate {
     const memory = new SharedArrayBuffer(BOOT_INPUT_AT + 2 * words * WORD_BYTES)
     this.limits = limits
     this.shared = new Uint8Array(memory)
+    this.words = new Int32Array(memory)
     new Float64Array(memory, 0, 2).set([spec.at.now, spec.at.clock])
     this.outputAt = BOOT_INPUT_AT + words * WORD_BYTES
     this.#callOptions = { timeout: limits.callMs }
@@ -118,10 +130,12 @@ export class HardenedIsolate {
 
   /** Runs the batch that stands in the shared memory. @returns the kernel's JSON text or 0 @throws IsolateFailure */
   batch(): string | 0 {
-    return contained(this.limits, this.limits.batchMs, this.#runBatch)
+    try {
+      return this.#batch.applySync(undefined, NOTHING, this.#batchOptions)
+    } catch (error) {
+      throw failureOf(error, this.limits, this.limits.batchMs)
+    }
   }
-
-  readonly #runBatch = (): string | 0 => this.#batch.applySync(undefined, NOTHING, this.#batchOptions)
 
   /** Bytes of heap in use; 0 when the isolate is gone. */
   heapBytes(): number {

@@ -6,6 +6,7 @@ import type { JsonValue } from '../contract/json.ts'
 import type { Batch } from './batch.ts'
 import type { Done, Moment } from './effects.ts'
 import { InstanceRecord } from './instance-record.ts'
+import { Line } from './line.ts'
 import { failed, handOver, NO_EFFECTS, type Outcome, type Request } from './requests.ts'
 import type { InstanceStats, LoadOptions, LoadReport } from './sandbox.ts'
 import { failure, type SandboxFailure } from './sandbox-error.ts'
@@ -27,7 +28,7 @@ export interface DeskOptions {
 export class RequestDesk {
   readonly #options: DeskOptions
   readonly #records = new Map<string, InstanceRecord>()
-  #outbox: (Outcome | SandboxEvent)[] = []
+  readonly #outbox = new Line<Outcome | SandboxEvent>()
   #sequence = 0
   #numbers = 0
 
@@ -102,22 +103,16 @@ export class RequestDesk {
 
   /** Calls back for all that is to be told. What a throwing callback leaves is told next time. @returns replies told */
   tell(): number {
-    if (this.#outbox.length === 0) return 0
     const outbox = this.#outbox
-    this.#outbox = []
     let replies = 0
-    let at = 0
-    try {
-      while (at < outbox.length) {
-        const each = outbox[at++]!
-        if ('kind' in each) this.#options.onEvent(each)
-        else {
-          replies++
-          handOver(each)
-        }
-      }
-    } finally {
-      if (at < outbox.length) this.#outbox = [...outbox.slice(at), ...this.#outbox]
+    // What comes in meanwhile is told next time.
+    for (let left = outbox.length; left > 0; left--) {
+      const each = outbox.take()
+      if (each === undefined) break
+      if ('request' in each) {
+        replies++
+        handOver(each)
+      } else this.#options.onEvent(each)
     }
     return replies
   }

@@ -20,6 +20,7 @@ import {
 import type { Heartbeat } from './heartbeat.ts'
 import { type Ask, Instances } from './instances.ts'
 import { FRAME_BYTES_MAX } from './limits.ts'
+import { Line } from './line.ts'
 import { askHead } from './messages.ts'
 
 /** The end, without the exit handlers that crash where an isolate is busy. */
@@ -32,7 +33,7 @@ export class RequestLoop {
   readonly #heartbeat: Heartbeat
   readonly #instances: Instances
   /** Requests that came while a question was open. */
-  readonly #waiting: FrameView[] = []
+  readonly #waiting = new Line<FrameView>()
   #sequence = 0
 
   constructor(ends: FifoEnds, heartbeat: Heartbeat) {
@@ -44,13 +45,19 @@ export class RequestLoop {
   async run(): Promise<never> {
     this.#channel.send(textFrame(READY, 0, process.version))
     for (;;) {
-      const frame = this.#waiting.shift() ?? this.#receive()
-      const { type, sequence } = frame
-      this.#sequence = sequence
-      this.#carryOut(frame)
+      const type = this.#serve()
       // What isolated-vm puts off to the event loop happens between loads, never between decisions.
       if (type === LOAD || type === UNLOAD) await new Promise(setImmediate)
     }
+  }
+
+  /** One request, from its reading to its answer. @returns its type */
+  #serve(): number {
+    const frame = this.#waiting.take() ?? this.#receive()
+    const { type } = frame
+    this.#sequence = frame.sequence
+    this.#carryOut(frame)
+    return type
   }
 
   #carryOut(frame: FrameView): void {

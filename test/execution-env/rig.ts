@@ -16,6 +16,7 @@ import { MODELLED, type Timing } from '../../execution-env/dispatch/timing.ts'
 import { EnvironmentManager, type EnvironmentReport } from '../../execution-env/environment-manager.ts'
 import type { AuthenticBundle, BundleVerifier, InstallOptions } from '../../execution-env/installation.ts'
 import type { Outcome } from '../../execution-env/outcome.ts'
+import type { PluginServices } from '../../execution-env/proxies/plugin-services.ts'
 import { InProcessSandbox, type Sandbox, type SandboxEvent } from '../../execution-env/sandbox/index.ts'
 import type { Sandboxes } from '../../execution-env/sandbox-pool.ts'
 import { TCP_SYN, tcp } from '../support/packets.ts'
@@ -35,6 +36,9 @@ export const ALL: Capabilities = {
   messages: { on: ['*'], send: ['*'] },
   query: { get: ['*'], watch: ['*'], answer: ['*'] },
   timers: { perSecond: 1000 },
+  http: { get: ['https://a.example', 'http://10.0.2.9:8080'] },
+  certificates: { lookup: ['servers/*'] },
+  keys: { sign: ['own'], verify: ['*'] },
 }
 
 export interface TestBundle {
@@ -115,6 +119,7 @@ export interface RigOptions {
   readonly verifier?: BundleVerifier
   readonly timing?: Timing
   readonly seed?: number
+  readonly services?: PluginServices
 }
 
 export class Rig {
@@ -124,7 +129,7 @@ export class Rig {
   readonly sandboxes: OneSandbox
 
   constructor(options: RigOptions = {}) {
-    const { sandbox = () => new InProcessSandbox(), timing = MODELLED, seed = 1 } = options
+    const { sandbox = () => new InProcessSandbox(), timing = MODELLED, seed = 1, services } = options
     const { verifier = new TestVerifier() } = options
     this.router = new TestRouter(
       [
@@ -137,6 +142,7 @@ export class Rig {
       engine: this.router.engine,
       timing,
       calendar: (now) => 1.7e12 + Math.floor(now / 1e6),
+      ...(services && { services }),
     })
     this.sandboxes = new OneSandbox((signer) =>
       sandbox((event) => {

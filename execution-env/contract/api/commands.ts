@@ -8,12 +8,14 @@
 import { isIPv4 } from 'node:net'
 import type { Filter } from '../../../engine/index.ts'
 import type { ContractProblem } from '../errors.ts'
+import { parseHttpUrl } from '../http-url.ts'
 import type { JsonValue } from '../json.ts'
 import { checkOf, type JsonSchema, type SchemaCheck } from '../schema.ts'
 import type { ClassCommand } from './class-commands.ts'
 import { classSchemas } from './class-commands.ts'
 import type { FlowKey } from './flow.ts'
 import { filterSchema, flowKeySchema, querySchema } from './schemas.ts'
+import { type ServiceCommand, serviceSchemas } from './service-commands.ts'
 import {
   actionDefinitions,
   actionSchema,
@@ -90,7 +92,13 @@ export type ActionCommand =
   | { readonly do: 'define-fallback'; readonly number: number; readonly action: WireFallback }
   | { readonly do: 'forget-actions' }
 
-export type Command = FlowCommand | TunnelCommand | ClassCommand | TalkCommand | ActionCommand
+export type Command =
+  | FlowCommand
+  | TunnelCommand
+  | ClassCommand
+  | TalkCommand
+  | ServiceCommand
+  | ActionCommand
 export type CommandName = Command['do']
 
 const number: JsonSchema = {
@@ -152,6 +160,7 @@ const COMMANDS: Readonly<Record<CommandName, Fields>> = {
     repeat: { type: 'boolean', description: 'true or false' },
   },
   cancel: { subscription: number },
+  ...serviceSchemas,
   'define-action': { number, action: actionSchema },
   'define-fallback': { number, action: fallbackSchema },
   'forget-actions': {},
@@ -196,6 +205,7 @@ export const API_FORMATS: Readonly<Record<string, (text: string) => boolean>> = 
   key: (text) => KEY.test(text),
   topic: (text) => TOPIC.test(text),
   ipv4: (text) => isIPv4(text),
+  'http-url': (text) => parseHttpUrl(text) !== undefined,
 }
 
 /** A check of one message of the API, which stops at the first problem: its sender gets no second chance. */

@@ -12,6 +12,8 @@ import { messageCheck, type WireQuery } from './commands.ts'
 import type { ExportedState } from './plugin.ts'
 import type { RouteView, Sender } from './router.ts'
 import { querySchema } from './schemas.ts'
+import { serviceAnswerSchema } from './service-commands.ts'
+import type { ServiceAnswer } from './services.ts'
 import { addressSchema } from './wire-action.ts'
 
 /** Names of the entries of a guest. */
@@ -47,6 +49,7 @@ export type GuestEvent =
   | { readonly event: 'query'; readonly subscription: number; readonly argument: JsonValue }
   | { readonly event: 'answer'; readonly subscription: number; readonly answer: Answer }
   | { readonly event: 'route'; readonly subscription: number; readonly route: RouteView | null }
+  | { readonly event: 'service'; readonly subscription: number; readonly answer: ServiceAnswer }
   /** What the guest defined was lost: it must define it again. */
   | { readonly event: 'forget-actions' }
 
@@ -136,6 +139,7 @@ const eventSchema: JsonSchema = {
     event('query', { subscription: number, argument: true }),
     event('answer', { subscription: number, answer }),
     event('route', { subscription: number, route }),
+    event('service', { subscription: number, answer: serviceAnswerSchema }),
     event('forget-actions', {}),
   ],
   description: 'an event',

@@ -47,19 +47,3 @@ export interface Groups {
 export interface Peers {
   open(address: string, handler: (state: JsonValue | undefined) => void): Subscription
 }
-
-/** The HTTP proxy (R-PR-02). */
-export interface Http {
-  get(url: string, done: (response: { readonly status: number; readonly body: string }) => void): void
-}
-
-/** The certification authority's proxy (R-PR-02). */
-export interface Certificates {
-  lookup(name: string, done: (certificate: { readonly publicKey: string } | undefined) => void): void
-}
-
-/** The router's keys. */
-export interface Keys {
-  sign(key: string, text: string, done: (signature: string) => void): void
-  verify(key: string, text: string, signature: string, done: (valid: boolean) => void): void
-}

@@ -22,7 +22,8 @@ import type {
   FlowKey,
 } from './flow.ts'
 import type { Claim, Subscription, TrafficClass, Tunnel } from './handles.ts'
-import type { Certificates, Groups, Http, Keys, Packets, Peers, Tags } from './later.ts'
+import type { Groups, Packets, Peers, Tags } from './later.ts'
+import type { Certificates, Http, Keys } from './services.ts'
 
 /** Flows: who decides about which, and what was decided. */
 export interface Flows {

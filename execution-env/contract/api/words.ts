@@ -47,9 +47,9 @@ export const VERBS: Readonly<Record<string, Readonly<Record<string, Need>>>> = {
     unwatch: ['query.watch'],
     answer: ['query.answer'],
   },
-  http: { get: 'unsupported' },
-  certificates: { lookup: 'unsupported' },
-  keys: { sign: 'unsupported', verify: 'unsupported' },
+  http: { get: ['http.get'] },
+  certificates: { lookup: ['certificates.lookup'] },
+  keys: { sign: ['keys.sign'], verify: ['keys.verify'] },
   timers: { every: ['timers.perSecond'], after: ['timers.perSecond'], cancel: ['timers.perSecond'] },
 }
 

@@ -302,6 +302,107 @@ const CASES: Readonly<
     ['without any', {}, { do: 'timer', subscription: 1, afterNs: 1e9, repeat: false }, 'forbidden at x'],
   ],
   cancel: [['always', {}, { do: 'cancel', subscription: 1 }, undefined]],
+  fetch: [
+    ...(
+      [
+        ['an address of the origin', 'https://a.example/x?y=1', undefined],
+        ['the default port written out', 'https://a.example:443/', undefined],
+        ['the origin in capitals', 'HTTPS://A.EXAMPLE/', undefined],
+        ['a path with dots', 'https://a.example/../../b.example', undefined],
+        ['a port that was granted', 'http://10.0.2.9:8080/', undefined],
+        ['IDN in whatever case', 'https://BÜCHER.example/', undefined],
+        ['the same host without encryption', 'http://a.example/', 'forbidden at x.url'],
+        ['another port', 'https://a.example:8443/', 'forbidden at x.url'],
+        ['a subdomain', 'https://b.a.example/', 'forbidden at x.url'],
+        ['a name that only begins so', 'https://a.example.evil.example/', 'forbidden at x.url'],
+        ['a name with a dot at its end', 'https://a.example./', 'forbidden at x.url'],
+        ['a user who looks like the host', 'https://a.example@evil.example/', 'forbidden at x.url'],
+        ['an empty user', 'https://@a.example/', 'forbidden at x.url'],
+        ['a host behind a backslash', 'https://evil.example\\@a.example/', 'forbidden at x.url'],
+        ['a letter that looks alike', 'https://\u0430.example/', 'forbidden at x.url'],
+        ['the address in other digits', 'http://10.0.521:8080/', undefined],
+        ['another address in other digits', 'http://0x0a000208:8080/', 'forbidden at x.url'],
+        ['a line feed', 'https://a.example/\nhost: evil.example', 'forbidden at x.url'],
+        ['another scheme', 'file:///etc/passwd', 'forbidden at x.url'],
+      ] as const
+    ).map(
+      ([what, url, refusal]) =>
+        [
+          what,
+          { http: { get: ['https://a.example', 'https://xn--bcher-kva.example', 'http://10.0.2.9:8080'] } },
+          { do: 'fetch', subscription: 1, url } as Command,
+          refusal,
+        ] as const,
+    ),
+    [
+      'whatever is of the web, where everything is granted',
+      { http: { get: ['*'] } },
+      { do: 'fetch', subscription: 1, url: 'http://127.0.0.1:1/' },
+      undefined,
+    ],
+    ['without any', {}, { do: 'fetch', subscription: 1, url: 'https://a.example/' }, 'forbidden at x'],
+  ],
+  'lookup-certificate': [
+    [
+      'a granted name',
+      { certificates: { lookup: ['servers/*'] } },
+      { do: 'lookup-certificate', subscription: 1, name: 'servers/s1' },
+      undefined,
+    ],
+    [
+      'another name',
+      { certificates: { lookup: ['servers/*'] } },
+      { do: 'lookup-certificate', subscription: 1, name: 'alice' },
+      'forbidden at x.name',
+    ],
+    ['without any', {}, { do: 'lookup-certificate', subscription: 1, name: 'a' }, 'forbidden at x'],
+  ],
+  sign: [
+    [
+      'with a granted key',
+      { keys: { sign: ['own'] } },
+      { do: 'sign', subscription: 1, key: 'own', text: '' },
+      undefined,
+    ],
+    [
+      'with another',
+      { keys: { sign: ['own'] } },
+      { do: 'sign', subscription: 1, key: 'router', text: '' },
+      'forbidden at x.key',
+    ],
+    [
+      'by leave to verify',
+      { keys: { verify: ['own'] } },
+      { do: 'sign', subscription: 1, key: 'own', text: '' },
+      'forbidden at x',
+    ],
+  ],
+  verify: [
+    [
+      'by a granted name',
+      { keys: { verify: ['servers/*'] } },
+      { do: 'verify', subscription: 1, key: 'servers/s1', text: '', signature: '' },
+      undefined,
+    ],
+    [
+      'by another name',
+      { keys: { verify: ['servers/*'] } },
+      { do: 'verify', subscription: 1, key: 'alice', text: '', signature: '' },
+      'forbidden at x.key',
+    ],
+    [
+      'by a key that it has',
+      { keys: { verify: ['servers/*'] } },
+      { do: 'verify', subscription: 1, publicKey: 'AA==', text: '', signature: '' },
+      undefined,
+    ],
+    [
+      'without any',
+      {},
+      { do: 'verify', subscription: 1, publicKey: 'AA==', text: '', signature: '' },
+      'forbidden at x',
+    ],
+  ],
   'define-action': [
     [
       'as for pinning',

@@ -270,6 +270,35 @@ for (const [where, make] of Object.entries(SANDBOXES))
       expect(value({ event: 'route', subscription: 5, route: { kind: 'via', cost: 1 } })).to.equal('via')
     })
 
+    it('calls back once with what the proxies answer (R-PR-02)', () => {
+      const one = guest(
+        setupOf(`
+          router.http.get('https://a.example/', (response) => response.body ?? response.code, { redirects: 1 })
+          router.certificates.lookup('servers/s1', (found) => found.ok)
+          router.keys.sign('own', 'text', () => 1)
+          router.keys.verify({ publicKey: 'AAAA' }, 'text', 'c2ln', (verdict) => verdict.valid)`),
+      )
+      const { requests } = one.setup({
+        http: { get: ['*'] },
+        certificates: { lookup: ['*'] },
+        keys: { sign: ['*'], verify: ['*'] },
+      })
+      expect(checkCommands(requests)).to.deep.equal([])
+      expect(requests).to.deep.equal([
+        { do: 'fetch', url: 'https://a.example/', redirects: 1, subscription: 1 },
+        { do: 'lookup-certificate', name: 'servers/s1', subscription: 2 },
+        { do: 'sign', key: 'own', text: 'text', subscription: 3 },
+        { do: 'verify', publicKey: 'AAAA', text: 'text', signature: 'c2ln', subscription: 4 },
+      ])
+      const value = (subscription: number, answer: object): JsonValue => {
+        const reply = one.call('deliver', { event: 'service', subscription, answer } as JsonValue)
+        return reply.ok ? reply.value : reply.failure.message
+      }
+      expect(value(1, { ok: false, code: 'timeout', reason: '' })).to.equal('timeout')
+      expect(value(1, { ok: true, status: 200, contentType: '', body: 'late' }), 'once').to.equal(null)
+      expect(value(4, { ok: true, valid: true })).to.equal(true)
+    })
+
     it('asks and waits for routes, tables and its own flows', () => {
       const one = guest(
         setupOf(`
@@ -326,7 +355,7 @@ for (const [where, make] of Object.entries(SANDBOXES))
       expect(unsupportedVerbs()).to.include.members([
         'tags.allocate',
         'groups.admit',
-        'http.get',
+        'peers.open',
         'routes.announce',
       ])
     })

@@ -49,6 +49,10 @@ const SAMPLES: readonly Command[] = [
   { do: 'watch-route', subscription: 5, address: '10.0.0.1' },
   { do: 'timer', subscription: 6, afterNs: 1e9, repeat: true },
   { do: 'cancel', subscription: 6 },
+  { do: 'fetch', subscription: 7, url: 'https://a.example/prices', redirects: 2 },
+  { do: 'lookup-certificate', subscription: 8, name: 'servers/s1' },
+  { do: 'sign', subscription: 9, key: 'own', text: 'moved to 10.0.2.3' },
+  { do: 'verify', subscription: 10, key: 'servers/s1', text: 'moved', signature: 'c2lnbmVk' },
   // biome-ignore lint/suspicious/noThenProperty: a field of the action
   { do: 'define-action', number: 1, action: { kind: 'class', class: 'web', then: tunnel } },
   { do: 'define-fallback', number: 2, action: { kind: 'drop', reason: 'no-server' } },
@@ -86,6 +90,11 @@ describe('commands of the plugin API', () => {
     ['an address that is none', { do: 'open-tunnel', tunnel: 1, key: 'a', to: '10.0.0.256' }],
     ['a topic with a wildcard in a message', { do: 'send', topic: 'host/*', body: null }],
     ['an unknown command', { do: 'reboot' }],
+    ['a file', { do: 'fetch', subscription: 1, url: 'file:///etc/passwd' }],
+    ['an address with a user', { do: 'fetch', subscription: 1, url: 'https://a.example@b.example/' }],
+    ['a hundred redirects', { do: 'fetch', subscription: 1, url: 'https://a.example/', redirects: 100 }],
+    ['a pattern as a name', { do: 'lookup-certificate', subscription: 1, name: 'servers/*' }],
+    ['a long text to be signed', { do: 'sign', subscription: 1, key: 'own', text: 'x'.repeat(20_000) }],
     ['a list', []],
     ['null', null],
   ] as const)

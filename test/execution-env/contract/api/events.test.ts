@@ -25,6 +25,12 @@ const EVENTS: readonly GuestEvent[] = [
     route: { kind: 'via', nextHop: '10.0.0.1', port: 'eth0', cost: 2 } as never,
   },
   { event: 'route', subscription: 5, route: null },
+  {
+    event: 'service',
+    subscription: 6,
+    answer: { ok: true, status: 200, contentType: 'text/plain', body: 'a' },
+  },
+  { event: 'service', subscription: 6, answer: { ok: false, code: 'timeout', reason: 'no answer' } },
   { event: 'forget-actions' },
 ]
 
