@@ -28,7 +28,9 @@ const DRAIN_INTERVAL_MS = 5
 const clock = (): Nanoseconds => Math.floor(performance.now() * MILLISECOND)
 
 /** Tells whoever reads the router's log. */
-const say = (problem: string): void => void process.stderr.write(`port ${problem}\n`)
+const say = (problem: string): void => void process.stderr.write(`${problem}\n`)
+
+const sayOfPort = (problem: string): void => say(`port ${problem}`)
 
 /** Where things go that nobody asked for. */
 export interface FacilitySinks {
@@ -63,9 +65,9 @@ export class EngineFacilities {
     const random = Random.fromSeed(seed)
     this.#ports = []
     try {
-      for (const spec of config.ports) this.#ports.push(openPort(spec, random.fork('links'), say))
+      for (const spec of config.ports) this.#ports.push(openPort(spec, random.fork('links'), sayOfPort))
       this.#engine = engineOn(config, this.#ports, seed)
-      this.#punt = config.punt === undefined ? undefined : new Punt(this.#engine, config.punt)
+      this.#punt = config.punt === undefined ? undefined : new Punt(this.#engine, config.punt, say)
     } catch (error) {
       for (const each of this.#ports) each.close()
       this.#waiter.close()

@@ -5,7 +5,7 @@
  */
 import type { Engine, Nanoseconds } from '../../engine/index.ts'
 import { LENGTH, META_SHIFT, NETWORK, NEVER, type PacketSlab, START } from '../../engine/index.ts'
-import { Tun } from '../../engine/ports/linux/index.ts'
+import { LinuxError, Tun } from '../../engine/ports/linux/index.ts'
 import type { Worker } from './engine-loop.ts'
 import { PuntNetwork } from './punt-network.ts'
 
@@ -18,15 +18,23 @@ export class Punt implements Worker {
   readonly #tun: Tun
   readonly #network: PuntNetwork
   readonly #packet = new Uint8Array(LARGEST_BYTES)
+  readonly #say: (problem: string) => void
+  #isSynced = false
+  #isGone = false
   /** Packets of the machine's that the engine did not take. */
   refused = 0
 
-  /** @param device name of the device to be made @throws LinuxError */
-  constructor(engine: Engine, device: string) {
+  /**
+   * @param device name of the device to be made
+   * @param say is told of trouble in words
+   * @throws LinuxError
+   */
+  constructor(engine: Engine, device: string, say: (problem: string) => void) {
     this.#engine = engine
+    this.#say = (problem) => say(`punt ${device}: ${problem}`)
     this.#tun = Tun.open({ device })
     try {
-      this.#network = new PuntNetwork(device)
+      this.#network = new PuntNetwork(device, this.#say)
     } catch (error) {
       this.#tun.close()
       throw error
@@ -37,15 +45,28 @@ export class Punt implements Worker {
   poll(now: Nanoseconds): number {
     for (let taken = 0; taken < BATCH; taken++) {
       const length = this.#tun.read(this.#packet)
-      if (length === 0) return taken
+      if (length === 0) {
+        if (this.#tun.descriptor < 0) this.#lose()
+        return taken
+      }
       if (!this.#engine.sendPacket(this.#packet, 0, length, now)) this.refused++
     }
     return BATCH
   }
 
-  /** Follows a change of the router's addresses. @throws LinuxError */
+  /**
+   * Follows a change of the router's addresses. What the machine refuses later than at first does not undo the change.
+   * @throws LinuxError at first
+   */
   sync(): void {
-    this.#network.sync(this.#engine.stages.ports.flatMap((port) => port.addresses))
+    if (this.#isGone) return
+    try {
+      this.#network.sync(this.#engine.stages.ports.flatMap((port) => port.addresses))
+      this.#isSynced = true
+    } catch (error) {
+      if (!(this.#isSynced && error instanceof LinuxError)) throw error
+      this.#say(error.message)
+    }
   }
 
   /** Readable when the machine has sent something. */
@@ -61,6 +82,13 @@ export class Punt implements Worker {
     this.#engine.local.punt = undefined
     this.#network.close()
     this.#tun.close()
+  }
+
+  /** The router serves on without the programs of its machine. */
+  #lose(): void {
+    if (this.#isGone) return
+    this.#isGone = true
+    this.#say('the device is gone; programs are at the addresses of the router again when it is restarted')
   }
 
   #up(slab: PacketSlab, packet: number): boolean {

@@ -6,8 +6,8 @@ import { LinuxError } from './system-error.ts'
 const NEW_ADDRESS = 20
 const DELETE_ADDRESS = 21
 const NEW_ROUTE = 24
+const DELETE_ROUTE = 25
 const AF_INET = 2
-const FLAG_REPLACE = 0x100
 
 const ADDRESS = { address: 1, local: 2 } as const
 const ROUTE = { destination: 1, device: 4, priority: 6, source: 7 } as const
@@ -48,16 +48,30 @@ export function removeAddress(netlink: Netlink, device: number, prefix: RoutePre
   }
 }
 
-/** Adds a route, in place of the same one. It goes with its device. @throws LinuxError */
-export function addDeviceRoute(netlink: Netlink, { prefix, device, source, metric = 0 }: DeviceRoute): void {
-  const request = new NetlinkRequest(NEW_ROUTE, FLAG_CREATE | FLAG_REPLACE)
+/** Adds a route. It goes with its device. @throws LinuxError `busy` where there is one to the same prefix */
+export function addDeviceRoute(netlink: Netlink, route: DeviceRoute): void {
+  netlink.ask(routeRequest(NEW_ROUTE, FLAG_CREATE | FLAG_EXCLUSIVE, route), 'adding a route to a device')
+}
+
+/** Removes a route; one that is not there is no error. @throws LinuxError */
+export function removeDeviceRoute(netlink: Netlink, route: DeviceRoute): void {
+  try {
+    netlink.ask(routeRequest(DELETE_ROUTE, 0, route), 'removing a route to a device')
+  } catch (error) {
+    if (!(error instanceof LinuxError && error.code === 'not-found')) throw error
+  }
+}
+
+function routeRequest(type: number, flags: number, route: DeviceRoute): NetlinkRequest {
+  const { prefix, device, source, metric = 0 } = route
+  const request = new NetlinkRequest(type, flags)
     .u8(AF_INET, prefix.length, 0, 0, TABLE_MAIN, PROTOCOL_OWN, SCOPE_LINK, TYPE_UNICAST)
     .u32(0)
     .attribute(ROUTE.device, device)
     .attribute(ROUTE.source, addressBytes(source))
   if (prefix.length > 0) request.attribute(ROUTE.destination, addressBytes(prefix.address))
   if (metric > 0) request.attribute(ROUTE.priority, metric)
-  netlink.ask(request, 'adding a route to a device')
+  return request
 }
 
 function addressRequest(type: number, flags: number, device: number, prefix: RoutePrefix): NetlinkRequest {
