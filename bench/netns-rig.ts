@@ -23,7 +23,7 @@ export const SINK = { ours: '10.4.1.2', kernel: '10.4.2.2' } as const
 
 /** Addresses of our router, by device. */
 export const OUR_ADDRESSES = {
-  client: '10.0.1.1/24',
+  client: '10.5.1.1/24',
   server1: '10.1.1.1/24',
   server2: '10.1.2.1/24',
   sink: '10.4.1.1/24',
@@ -95,8 +95,8 @@ export class NetnsRig {
       // The addresses of our router are the engine's, not its namespace's.
       const at = (address: string): { address?: string } => (name === 'ours' ? {} : { address })
       namespaces.cable(
-        { namespace: client, device: name, address: `10.0.${net}.2/24` },
-        { namespace: router, device: 'client', ...at(`10.0.${net}.1/24`) },
+        { namespace: client, device: name, address: `10.5.${net}.2/24` },
+        { namespace: router, device: 'client', ...at(`10.5.${net}.1/24`) },
       )
       namespaces.cable(
         { namespace: router, device: 'sink', ...at(`10.4.${net}.1/24`) },
@@ -131,9 +131,9 @@ export class NetnsRig {
     const { pronto, haproxy, plain } = SERVICES
     inside(
       client,
-      `ip route add ${pronto} via 10.0.1.1`,
-      `ip route add ${haproxy} via 10.0.2.1`,
-      `ip route add ${plain} via 10.0.2.1`,
+      `ip route add ${pronto} via 10.5.1.1`,
+      `ip route add ${haproxy} via 10.5.2.1`,
+      `ip route add ${plain} via 10.5.2.1`,
     )
     const [first, second] = SERVERS.kernel
     inside(
@@ -144,7 +144,7 @@ export class NetnsRig {
       `ip route add ${plain} nexthop via ${first} nexthop via ${second}`,
     )
     servers.forEach((server, i) => {
-      for (const net of [1, 2]) inside(server, `ip route add 10.0.${net}.0/24 via 10.3.${i + 1}.1`)
+      for (const net of [1, 2]) inside(server, `ip route add 10.5.${net}.0/24 via 10.3.${i + 1}.1`)
     })
     namespaces.makeSink(sink)
   }

@@ -1,6 +1,6 @@
 /**
- * A port on a real device through a raw socket (packet(7)). The one idea: frames cross the system call in batches,
- * both ways, through memory that the kernel knows once and for ever.
+ * A port on a real device through a raw socket (packet(7)). The one idea: frames come through a ring that the kernel
+ * fills, without a system call, and go in batches, one call each, through memory that the kernel knows for ever.
  *
  * Guarantees: nothing is allocated per packet; frames of this machine's own on the device are not received; frames
  * come as they were on the link, with the VLAN tag that the kernel takes off and with finished checksums, or not at
@@ -21,22 +21,17 @@ import {
   ProblemReporter,
   tagBytes,
 } from './device-port.ts'
-import { type Libc, libc } from './libc.ts'
 import { LinkState } from './link-state.ts'
-import { MessageBatch } from './message-batch.ts'
 import { OutgoingFrames } from './outgoing-frames.ts'
 import { PacketSocket } from './packet-socket.ts'
 import { completeChecksum } from './partial-checksum.ts'
-import { isTransient } from './system-error.ts'
+import { ReceiveRing } from './receive-ring.ts'
 
-/** Frames a system call. */
-const BATCH = 64
-const MSG_DONTWAIT_TRUNC = 0x40 | 0x20
 const MAC_PAIR_BYTES = 12
+/** How often a port without frames is asked whether something is wrong with it. */
+const ERROR_CHECK_NS: Nanoseconds = 1_000_000
 
-/** Words of struct tpacket_auxdata, and bits of its first. */
-const AUX_STATUS = 0
-const AUX_TAG = 4
+/** TP_STATUS_* of a frame. */
 const CHECKSUM_NOT_READY = 1 << 3
 const TAG_VALID = 1 << 4
 const TAG_TYPE_VALID = 1 << 6
@@ -56,15 +51,15 @@ export class AfPacketPort implements PortDriver {
   readonly capabilities: PortCapabilities
   readonly counters: PortCounters = createPortCounters()
   readonly details: DeviceCounters = createDeviceCounters()
-  readonly #libc: Libc = libc()
   readonly #socket: PacketSocket
   readonly #link: LinkState
   readonly #problems: ProblemReporter
-  readonly #incoming: MessageBatch
+  readonly #incoming: ReceiveRing
   readonly #outgoing: OutgoingFrames
   readonly #onReturn: (() => void) | undefined
   #index: number
   #closed = false
+  #askedAt = Number.NEGATIVE_INFINITY
 
   /**
    * Takes a device over, up or down; its MTU is what it is now.
@@ -73,19 +68,28 @@ export class AfPacketPort implements PortDriver {
   static open(options: DevicePortOptions): AfPacketPort {
     const link = new LinkState(options.device)
     let socket: PacketSocket | undefined
+    let incoming: ReceiveRing | undefined
     try {
-      const { index, mac } = link.control
+      const { index, mac, mtu } = link.control
       socket = new PacketSocket(options.device)
+      incoming = new ReceiveRing(socket.descriptor, mtu + ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES)
       socket.attach(index, mac)
-      return new AfPacketPort(options, link, socket, index)
+      return new AfPacketPort(options, link, socket, incoming, index)
     } catch (error) {
+      incoming?.close()
       socket?.close()
       link.close()
       throw error
     }
   }
 
-  private constructor(options: DevicePortOptions, link: LinkState, socket: PacketSocket, index: number) {
+  private constructor(
+    options: DevicePortOptions,
+    link: LinkState,
+    socket: PacketSocket,
+    incoming: ReceiveRing,
+    index: number,
+  ) {
     this.name = options.name
     this.device = options.device
     this.mac = link.control.mac
@@ -97,12 +101,11 @@ export class AfPacketPort implements PortDriver {
     const maxFrameBytes = link.control.mtu + ETHERNET_HEADER_BYTES
     this.capabilities = { maxFrameBytes, checksumsComplete: true, offload: false }
     const frameBytes = maxFrameBytes + VLAN_TAG_BYTES
-    this.#incoming = new MessageBatch({ count: BATCH, frameBytes, auxiliary: true })
+    this.#incoming = incoming
     this.#outgoing = new OutgoingFrames(socket, frameBytes, this.counters, () => {
       this.checkLink()
       return this.#link.up
     })
-    this.#incoming.prepare(BATCH)
     link.check()
   }
 
@@ -126,23 +129,18 @@ export class AfPacketPort implements PortDriver {
     if (this.#closed) return 0
     if (this.#link.refresh(now)) this.#tick()
     if (this.#outgoing.isWaiting) this.#outgoing.send(now)
-    const batch = limit < BATCH ? limit : BATCH
-    if (batch <= 0) return 0
     const incoming = this.#incoming
-    const { descriptor } = this.#socket
-    const count = this.#libc.recvmmsg(descriptor, incoming.address(0), batch, MSG_DONTWAIT_TRUNC, 0)
-    if (count <= 0) {
-      if (!isTransient(this.#libc.errno())) this.checkLink()
-      return 0
-    }
+    let taken = 0
     let received = 0
-    for (let each = 0; each < count; each++) {
-      const packet = this.#take(each, slab)
+    while (taken < limit && incoming.next()) {
+      const packet = this.#take(slab)
+      incoming.release()
+      taken++
       if (packet === NONE) continue
       slab.time[packet] = now
       into[received++] = packet
     }
-    incoming.prepare(count)
+    if (taken === 0 && limit > 0) this.#lookForErrors(now)
     return received
   }
 
@@ -186,14 +184,17 @@ export class AfPacketPort implements PortDriver {
     this.#incoming.close()
   }
 
-  /** Moves received frame `i` into a packet; NONE when it is dropped, counted. */
-  #take(i: number, slab: PacketSlab): number {
-    const incoming = this.#incoming
-    const { bytes } = incoming
+  /** A device that went away leaves an error on the socket, which ends every sleep until it is asked for. */
+  #lookForErrors(now: Nanoseconds): void {
+    if (now < this.#askedAt + ERROR_CHECK_NS) return
+    this.#askedAt = now
+    if (this.#socket.takeError()) this.checkLink()
+  }
+
+  /** Moves the ring's present frame into a packet; NONE when it is dropped, counted. */
+  #take(slab: PacketSlab): number {
+    const { bytes, start: from, length: received, status } = this.#incoming
     const { counters } = this
-    const from = incoming.frameStart(i)
-    const received = incoming.length(i)
-    const status = incoming.hasAuxiliary(i) ? incoming.auxiliary(i, AUX_STATUS) : 0
     const restored = (status & TAG_VALID) !== 0 ? VLAN_TAG_BYTES : 0
     const length = received + restored
     const { maxFrameBytes } = this.capabilities
@@ -208,7 +209,7 @@ export class AfPacketPort implements PortDriver {
     const at = packet << META_SHIFT
     const start = slab.meta[at + START]!
     if (restored === 0) copyBytes(bytes, from, received, slab.bytes, start)
-    else this.#restoreTag(i, status, slab.bytes, start)
+    else this.#restoreTag(slab.bytes, start)
     if ((status & CHECKSUM_NOT_READY) !== 0 && !this.#finishChecksum(slab, packet, start, length)) return NONE
     slab.meta[at + LENGTH] = length
     counters.receivedFrames++
@@ -216,12 +217,9 @@ export class AfPacketPort implements PortDriver {
     return packet
   }
 
-  /** Copies frame `i` to `target` with the tag that the kernel has put beside it. */
-  #restoreTag(i: number, status: number, target: Uint8Array, start: number): void {
-    const incoming = this.#incoming
-    const { bytes } = incoming
-    const from = incoming.frameStart(i)
-    const tag = incoming.auxiliary(i, AUX_TAG)
+  /** Copies the present frame to `target` with the tag that the kernel has put beside it. */
+  #restoreTag(target: Uint8Array, start: number): void {
+    const { bytes, start: from, length, status, tag } = this.#incoming
     const type = (status & TAG_TYPE_VALID) !== 0 ? tag >>> 16 : 0x8100
     const behind = start + MAC_PAIR_BYTES
     copyBytes(bytes, from, MAC_PAIR_BYTES, target, start)
@@ -229,7 +227,7 @@ export class AfPacketPort implements PortDriver {
     target[behind + 1] = type
     target[behind + 2] = tag >>> 8
     target[behind + 3] = tag
-    const rest = incoming.length(i) - MAC_PAIR_BYTES
+    const rest = length - MAC_PAIR_BYTES
     copyBytes(bytes, from + MAC_PAIR_BYTES, rest, target, behind + VLAN_TAG_BYTES)
     this.details.tagsRestored++
   }

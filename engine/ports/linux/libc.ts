@@ -71,7 +71,6 @@ export interface Libc {
   recvmsg(descriptor: number, message: number, flags: number): number
   /** `messages` is the address of struct mmsghdr[count]. Returns how many were sent. */
   sendmmsg(descriptor: number, messages: number, count: number, flags: number): number
-  recvmmsg(descriptor: number, messages: number, count: number, flags: number, timeout: number): number
   /** The raw system call, for those that the C library does not wrap. */
   syscall(number: number, a: number, b: number, c: number, d: number, e: number, f: number): number
   /** bpf(2): `attributes` is the address of a union bpf_attr of `size` bytes. */
@@ -136,7 +135,6 @@ function load(): Libc {
     sendmsg: bind('sendmsg', 'int64_t', 'int', 'int64_t', 'int'),
     recvmsg: bind('recvmsg', 'int64_t', 'int', 'int64_t', 'int'),
     sendmmsg: bind('sendmmsg', 'int', 'int', 'int64_t', 'int', 'int'),
-    recvmmsg: bind('recvmmsg', 'int', 'int', 'int64_t', 'int', 'int', 'int64_t'),
     syscall,
     bpf: (command, attributes, size) => syscall(bpfCall, command, attributes, size, 0, 0, 0),
     errno: () => koffi.errno(),

@@ -6,6 +6,7 @@
 import { checked, libc } from './libc.ts'
 
 const PROT_READ_WRITE = 3
+const MAP_SHARED = 1
 const MAP_PRIVATE = 2
 const MAP_ANONYMOUS = 0x20
 const PAGE_BYTES = 4096
@@ -21,11 +22,14 @@ export class Memory {
   view: DataView
   #reserved = 0
 
-  /** @throws LinuxError when the system has no memory left */
-  constructor(length: number) {
+  /**
+   * @param descriptor whose memory it is, shared with the kernel; none: memory of its own
+   * @throws LinuxError when the system has no memory left
+   */
+  constructor(length: number, descriptor = -1) {
     this.length = Math.ceil(Math.max(1, length) / PAGE_BYTES) * PAGE_BYTES
-    const flags = MAP_PRIVATE | MAP_ANONYMOUS
-    const address = libc().mmap(0, this.length, PROT_READ_WRITE, flags, -1, 0)
+    const flags = descriptor < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED
+    const address = libc().mmap(0, this.length, PROT_READ_WRITE, flags, descriptor, 0)
     this.address = checked(address, `mapping ${this.length} bytes of memory`)
     const buffer = libc().view(this.address, this.length)
     this.bytes = new Uint8Array(buffer)

@@ -37,7 +37,7 @@ export class OutgoingFrames {
     this.#socket = socket
     this.#counters = counters
     this.#checkLink = checkLink
-    this.#batch = new MessageBatch({ count: BATCH, frameBytes, auxiliary: false })
+    this.#batch = new MessageBatch(BATCH, frameBytes)
   }
 
   /** Whether frames wait. */

@@ -1,6 +1,6 @@
 /**
  * A raw socket on one device (packet(7)). The one idea: everything a driver wants of the kernel is asked for here,
- * once: whole frames both ways, none of our own back, tags and checksum states told beside the frame.
+ * once: whole frames both ways, none of our own back.
  */
 import { checked, libc } from './libc.ts'
 
@@ -11,12 +11,11 @@ const ADDRESS_BYTES = 20
 
 const SOL_SOCKET = 1
 const SO_SNDBUFFORCE = 32
-const SO_RCVBUFFORCE = 33
+const SO_ERROR = 4
 
 const SOL_PACKET = 263
 const PACKET_ADD_MEMBERSHIP = 1
 const PACKET_STATISTICS = 6
-const PACKET_AUXDATA = 8
 const PACKET_QDISC_BYPASS = 20
 const PACKET_IGNORE_OUTGOING = 23
 const MEMBERSHIP_ALL_MULTICAST = 2
@@ -30,8 +29,8 @@ export class PacketSocket {
   /** File descriptor for poll(2); -1 after `close`. */
   descriptor: number
   readonly #device: string
-  readonly #statistics = new Uint32Array(2)
-  readonly #statisticsBytes: Uint8Array
+  readonly #answer = new Uint32Array(2)
+  readonly #answerBytes: Uint8Array
   readonly #length = new Uint8Array(4)
 
   /**
@@ -40,21 +39,19 @@ export class PacketSocket {
    */
   constructor(device: string) {
     this.#device = device
-    this.#statisticsBytes = new Uint8Array(this.#statistics.buffer)
+    this.#answerBytes = new Uint8Array(this.#answer.buffer)
     const socket = libc().socket(AF_PACKET, SOCK_RAW_NONBLOCK_CLOEXEC, 0)
     this.descriptor = checked(socket, `opening a raw socket on ${device}`, NEEDS)
     try {
       this.#set(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
-      this.#set(SOL_PACKET, PACKET_AUXDATA, 1)
       this.#set(SOL_PACKET, PACKET_QDISC_BYPASS, 1)
     } catch (error) {
       this.close()
       throw error
     }
-    // More than the system's limit needs CAP_NET_ADMIN; without it a burst is lost earlier, and counted.
+    // More than the system's limit needs CAP_NET_ADMIN; without it less waits below and more above.
     const { descriptor } = this
     libc().setsockopt(descriptor, SOL_SOCKET, SO_SNDBUFFORCE, int32(BUFFER_BYTES), 4)
-    libc().setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, int32(BUFFER_BYTES), 4)
   }
 
   /**
@@ -80,10 +77,18 @@ export class PacketSocket {
       descriptor,
       SOL_PACKET,
       PACKET_STATISTICS,
-      this.#statisticsBytes,
+      this.#answerBytes,
       this.#length,
     )
-    return result < 0 ? 0 : this.#statistics[1]!
+    return result < 0 ? 0 : this.#answer[1]!
+  }
+
+  /** Whether something has happened to the device since the last call; until it is asked, poll(2) returns at once. */
+  takeError(): boolean {
+    this.#length.set([4, 0, 0, 0])
+    const { descriptor } = this
+    const result = libc().getsockopt(descriptor, SOL_SOCKET, SO_ERROR, this.#answerBytes, this.#length)
+    return result < 0 || this.#answer[0] !== 0
   }
 
   /** Idempotent. */
