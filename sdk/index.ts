@@ -6,6 +6,7 @@
 export type {
   Action,
   AddressMatch,
+  CertificateRecord,
   Claim,
   ClaimOptions,
   ClassChange,
@@ -20,15 +21,20 @@ export type {
   FlowInfo,
   FlowKey,
   Hooks,
+  HttpResponse,
   Log,
   PluginDefinition,
   Router,
   RouteView,
   Sender,
+  ServiceErrorCode,
+  ServiceFailure,
+  SignatureRecord,
   Subscription,
   TrafficClass,
   Tunnel,
   TunnelOptions,
+  VerdictRecord,
 } from '../execution-env/contract/api/index.ts'
 export type { JsonSchema, JsonValue } from '../execution-env/contract/index.ts'
 export { definePlugin } from './define-plugin.ts'

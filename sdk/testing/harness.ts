@@ -10,6 +10,7 @@ import { InProcessSandbox, type Reply } from '../../execution-env/sandbox/index.
 import { LogWatch } from './log-watch.ts'
 import { TestNetwork } from './network.ts'
 import { PluginFault, TestRefusal } from './refusals.ts'
+import { testServices } from './services.ts'
 import { listener, PluginSources } from './sources.ts'
 import type {
   Fate,
@@ -58,7 +59,12 @@ export class Harness implements TestRouter {
     this.#network = new TestNetwork(options, () => this.#bareTunnels())
     const { engine } = this.#network
     const calendar = (now: number): number => epochMs + Math.floor(now / 1e6)
-    this.#dispatcher = new Dispatcher({ engine, timing: NO_TIME, calendar })
+    this.#dispatcher = new Dispatcher({
+      engine,
+      timing: NO_TIME,
+      calendar,
+      services: testServices(options),
+    })
     this.#manager = new EnvironmentManager({
       dispatcher: this.#dispatcher,
       verifier: this.#sources,

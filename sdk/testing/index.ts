@@ -32,4 +32,5 @@ export type {
   TestRouterOptions,
   TestRow,
   TestUpgradeOptions,
+  TestWeb,
 } from './test-router.ts'

@@ -30,6 +30,9 @@ const EVERYTHING: Capabilities = {
   messages: { on: ANYTHING, send: ANYTHING, hops: 255 },
   query: { get: ANYTHING, watch: ANYTHING, answer: ANYTHING },
   timers: { perSecond: 100_000 },
+  http: { get: ANYTHING },
+  certificates: { lookup: ANYTHING },
+  keys: { sign: ANYTHING, verify: ANYTHING },
 }
 
 type ModuleFunction = ReturnType<NonNullable<InProcessOptions['moduleOf']>>

@@ -9,11 +9,20 @@ import type {
   ExportedState,
   PluginDefinition,
   Sender,
+  ServiceErrorCode,
 } from '../../execution-env/contract/api/index.ts'
 import type { Capabilities, JsonSchema, JsonValue } from '../../execution-env/contract/index.ts'
 
 /** Where a plugin comes from: its folder (relative to the working directory), or the thing itself. */
 export type PluginUnderTest = string | PluginDefinition<never>
+
+/** What a server answers: a response, `{ code: 'timeout' }` and the like, or nothing where there is none. */
+export type TestWeb = (
+  url: string,
+) =>
+  | { readonly status?: number; readonly contentType?: string; readonly body?: string }
+  | { readonly code: ServiceErrorCode }
+  | undefined
 
 export interface TestRouterOptions {
   /** The operator's configuration. Default: an empty object. */
@@ -34,6 +43,12 @@ export interface TestRouterOptions {
   readonly faults?: 'throw' | 'log'
   /** Further plugins, by their ids, that listen to every topic and do nothing else. Default `other`. */
   readonly others?: readonly string[]
+  /** The web, for `http.get`. Default: the router has no such proxy (`unsupported`). */
+  readonly http?: TestWeb
+  /** Name -> certificate in PEM, believed. Default: the router has no such proxy. */
+  readonly certificates?: Readonly<Record<string, string>>
+  /** Name -> Ed25519 private key in PEM, for `keys`. */
+  readonly keys?: Readonly<Record<string, string>>
   /** Of a definition: the form of its configuration. */
   readonly configSchema?: JsonSchema
 }

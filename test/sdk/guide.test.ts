@@ -68,6 +68,16 @@ describe('docs/plugin-guide.md', () => {
     })
   })
 
+  it('shows how the web is asked, and a test of it that passes', async () => {
+    await inFolder(async (folder) => {
+      writeFiles(folder, { 'prices.test.ts': block('ts services') })
+      const { passed, tests } = await runTests({ folder, files: findTests(folder) })
+      expect(tests.filter((each) => each.status !== 'passed')).to.deep.equal([])
+      expect(passed).to.equal(1)
+      expect(await checkTypes(folder)).to.deep.equal([])
+    })
+  })
+
   it('names everything that a test may say to its router', async () => {
     const router = await testRouter({ setup() {} })
     const verbs = Object.getOwnPropertyNames(Object.getPrototypeOf(router))
