@@ -143,7 +143,8 @@ describe('pronto plugin dev', function () {
     await typeWords(['ca', 'init', ca])
     const who = ['--name', 'alice', '--type', 'signer', '--grant', join(parent, 'grant.json')]
     expect(await typeWords(['ca', 'issue', ca, ...who])).to.include({ code: 0 })
-    const up = new Running(['lab', 'up', join(parent, 'bare.yaml'), '--trust', ca, '--json'])
+    const record = ['--record', join(parent, 'record.jsonl')]
+    const up = new Running(['lab', 'up', join(parent, 'bare.yaml'), '--trust', ca, '--json', ...record])
     try {
       const name = folder.slice(parent.length + 1)
       const key = ['--cert', join(ca, 'alice.crt'), '--key', join(ca, 'alice.key')]
