@@ -1,16 +1,16 @@
 /**
  * Signaling with hosts on a real router (R-SLR-17): the server of router/signaling on the main thread. The one idea:
  * datagrams come from the engine's thread one by one; what the server wants sent and told goes back with the word that
- * this one is done.
+ * this one is done, and now and then a picture of its sessions, for the tables of the engine's queries.
  */
 import { randomBytes } from 'node:crypto'
-import type { Row } from '../engine/index.ts'
 import type { EngineThread } from './engine-thread/engine-thread.ts'
+import type { SignalingPicture } from './engine-thread/messages.ts'
 import { type SignalingDatagram, SignalingServer, type Tidings } from './signaling/index.ts'
 import type { Trust } from './trust.ts'
 
-/** How often it is looked whether a host has fallen silent. */
-const POLL_MS = 500
+/** How often it is looked whether a host has fallen silent, and at most how often its picture is sent. */
+const POLL_MS = 100
 
 export class HostSignaling {
   readonly #server: SignalingServer
@@ -18,6 +18,8 @@ export class HostSignaling {
   readonly #timer: NodeJS.Timeout
   #send: SignalingDatagram[] = []
   #tell: Tidings[] = []
+  #isChanged = true
+  #shownAt = Number.NEGATIVE_INFINITY
 
   constructor(thread: EngineThread, trust: Trust) {
     this.#thread = thread
@@ -29,23 +31,15 @@ export class HostSignaling {
       deliver: (tidings) => this.#tell.push(tidings),
     })
     thread.onSignal = (datagram) => {
+      this.#isChanged = true
       this.#server.receive(datagram, performance.now() * 1e6)
       this.#pass(1)
     }
     this.#timer = setInterval(() => {
       this.#server.poll(performance.now() * 1e6)
-      if (this.#tell.length > 0 || this.#send.length > 0) this.#pass(0)
+      if (this.#tell.length > 0) this.#isChanged = true
+      if (this.#isChanged || this.#send.length > 0) this.#pass(0)
     }, POLL_MS).unref()
-  }
-
-  /** Hosts with a session, as rows of a table. */
-  hosts(): Row[] {
-    return [...this.#server.view.hosts()]
-  }
-
-  /** What is counted, as rows of a table. */
-  counters(): Row[] {
-    return [...this.#server.view.counters()]
   }
 
   close(): void {
@@ -54,8 +48,19 @@ export class HostSignaling {
   }
 
   #pass(judged: number): void {
-    this.#thread.signal({ judged, send: this.#send, tell: this.#tell })
+    const picture = this.#picture()
+    this.#thread.signal({ judged, send: this.#send, tell: this.#tell, ...(picture && { picture }) })
     this.#send = []
     this.#tell = []
+  }
+
+  /** What has changed, unless it was shown a moment ago: then the timer will. */
+  #picture(): SignalingPicture | undefined {
+    const now = performance.now()
+    if (!this.#isChanged || now - this.#shownAt < POLL_MS) return undefined
+    this.#isChanged = false
+    this.#shownAt = now
+    const { hosts, counters } = this.#server.view
+    return { hosts: [...hosts()], counters: [...counters()], originMs: performance.timeOrigin }
   }
 }

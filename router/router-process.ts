@@ -92,7 +92,6 @@ export class RouterProcess {
     const thread = new EngineThread(trustVerifier(trust, Date.now))
     const { engine, plugins } = thread
     const signaling = config.signaling && new HostSignaling(thread, trust)
-    const tables = signaling && { hosts: () => signaling.hosts(), signaling: () => signaling.counters() }
     const router = new Router({
       name: config.name,
       version,
@@ -103,7 +102,6 @@ export class RouterProcess {
       trust,
       source,
       clock: Date.now,
-      ...(tables && { tables }),
     })
     try {
       await router.start()

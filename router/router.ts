@@ -36,8 +36,6 @@ export interface RouterOptions {
   readonly source?: () => ConfigurationText
   /** Calendar milliseconds. */
   readonly clock: () => number
-  /** Tables beside the engine's, by name. */
-  readonly tables?: Readonly<Record<string, () => readonly Row[]>>
 }
 
 /** A capture under way. */
@@ -62,6 +60,7 @@ export class Router {
   readonly trust: Trust
   readonly #engine: EngineAccess
   readonly #plugins: PluginHost
+  /** Tables beside the engine's. */
   readonly #tables: Readonly<Record<string, () => readonly Row[]>>
   readonly #installations: Installations
   readonly #configurator: Configurator | undefined
@@ -69,8 +68,8 @@ export class Router {
   #warnings: readonly string[] = []
 
   constructor(options: RouterOptions) {
-    const { engine, plugins, registry, trust, source, clock, tables = {} } = options
-    this.#tables = { ...tables, sandboxes: () => plugins.sandboxes().map(sandboxRow) }
+    const { engine, plugins, registry, trust, source, clock } = options
+    this.#tables = { sandboxes: () => plugins.sandboxes().map(sandboxRow) }
     this.name = options.name
     this.version = options.version
     this.audit = options.audit
@@ -194,9 +193,10 @@ export class Router {
 
   /** Counters, limits, ports, and what stands beside the engine. */
   async stats(): Promise<Readonly<Record<string, readonly Row[]>>> {
-    const tables = ['counters', 'limits', 'ports']
+    const tables = ['counters', 'limits', 'ports', 'hosts', 'signaling']
     const answers = await Promise.all(tables.map((table) => this.query({ table, limit: 10_000 })))
-    const rows = Object.fromEntries(answers.map(({ table, rows }) => [table, rows]))
+    // A router without signaling has nothing to say of it.
+    const rows = Object.fromEntries(answers.flatMap(({ table, rows }) => (rows[0] ? [[table, rows]] : [])))
     const own = Object.entries(this.#tables).map(([name, read]) => [name, read()])
     return { ...rows, ...Object.fromEntries(own) }
   }

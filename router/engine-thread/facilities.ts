@@ -112,8 +112,10 @@ export class EngineFacilities {
   }
 
   /** Carries out what came of signaling. */
-  signals({ judged, send, tell }: Signals): void {
+  signals({ judged, send, tell, picture }: Signals): void {
     const now = clock()
+    // Before the tidings: whoever hears of a host finds it in the table.
+    if (picture !== undefined) this.#signaling?.show(picture, performance.timeOrigin)
     for (let each = 0; each < judged; each++) this.#signaling?.judged()
     for (const datagram of send) this.#engine.sendDatagram(datagram, now)
     for (const { topic, body, from } of tell)

@@ -2,6 +2,7 @@
  * What the main thread and the engine's thread say to each other. The one idea: one call at a time named by its
  * facility and method, one answer each, and now and then a picture of what has changed; all of it plain data.
  */
+import type { Row } from '../../engine/index.ts'
 import type { AuthenticBundle } from '../../execution-env/index.ts'
 import type { ControlErrorCode, ControlProblem } from '../control/errors.ts'
 import type { EngineAccess } from '../engine-access.ts'
@@ -29,6 +30,14 @@ export interface Call {
   readonly judged?: AuthenticBundle
 }
 
+/** What signaling shows of itself, as rows of the tables `hosts` and `signaling`. */
+export interface SignalingPicture {
+  readonly hosts: readonly Row[]
+  readonly counters: readonly Row[]
+  /** Milliseconds since 1970 at the zero of the times in it: threads begin to count at different moments. */
+  readonly originMs: number
+}
+
 /** What came of datagrams of hosts. */
 export interface Signals {
   /** Datagrams that are judged. */
@@ -36,6 +45,8 @@ export interface Signals {
   readonly send: readonly SignalingDatagram[]
   /** For plugins. */
   readonly tell: readonly Tidings[]
+  /** Where it has changed since the last one. */
+  readonly picture?: SignalingPicture
 }
 
 export type Request =
