@@ -2,7 +2,7 @@
  * Frames over a pair of pipes. The one idea: two modes, decided by how the pipes were opened: a blocking channel
  * waits for room and for frames; a polled one takes what is there and keeps what does not fit, within a bound.
  */
-import { CLOSED, closeEnds, type FifoEnds, NOTHING, readEnd, writeEnd } from './descriptor.ts'
+import { CLOSED, closeEnds, type FifoEnds, NOTHING, pollEnd, readEnd, writeEnd } from './descriptor.ts'
 import { FrameError, FrameReader } from './frame.ts'
 import { FRAME_BYTES_MAX } from './limits.ts'
 
@@ -79,7 +79,8 @@ export class Channel {
       if (!this.#open) return 'closed'
       if (frame.next()) return 'frame'
       const at = frame.room()
-      const count = readEnd(this.#ends.readFd, frame.bytes, at)
+      const { readFd, polled } = this.#ends
+      const count = polled === true ? pollEnd(readFd, frame.bytes, at) : readEnd(readFd, frame.bytes, at)
       if (count === CLOSED) return 'closed'
       if (count === NOTHING) return 'nothing'
       frame.fill(count)

@@ -12,6 +12,8 @@ export const CLOSED = -1
 export interface FifoEnds {
   readonly readFd: number
   readonly writeFd: number
+  /** Whether these ends do not block. */
+  readonly polled?: boolean
 }
 
 export function closeEnds(ends: FifoEnds): void {
@@ -29,13 +31,20 @@ function outcomeOf(error: unknown): number {
 
 /** Reads what is there, waiting for it where the end blocks. @returns bytes, NOTHING or CLOSED */
 export function readEnd(fd: number, into: Uint8Array, at: number): number {
-  const { stackTraceLimit } = Error
-  // An empty pipe is an exception here; without a stack it costs half.
-  Error.stackTraceLimit = 0
   try {
     return readSync(fd, into, at, into.length - at, null) || CLOSED
   } catch (error) {
     return outcomeOf(error)
+  }
+}
+
+/** The same for an end that does not block and is empty again and again. */
+export function pollEnd(fd: number, into: Uint8Array, at: number): number {
+  const { stackTraceLimit } = Error
+  // An empty pipe is an exception here; without a stack it costs half.
+  Error.stackTraceLimit = 0
+  try {
+    return readEnd(fd, into, at)
   } finally {
     Error.stackTraceLimit = stackTraceLimit
   }

@@ -27,7 +27,7 @@ export function openFifoPair(blocking: boolean): { readonly router: FifoEnds; re
     const to = openBothEnds(paths[0], 0, mode)
     const from = openBothEnds(paths[1], mode, 0)
     return {
-      router: { readFd: from.readFd, writeFd: to.writeFd },
+      router: { readFd: from.readFd, writeFd: to.writeFd, polled: !blocking },
       child: { readFd: to.readFd, writeFd: from.writeFd },
     }
   } finally {
