@@ -157,8 +157,10 @@ async function capture({ router, watches }: Context, params: Params): Promise<Ha
   refuseMoreThan(watches)
   const part = await router.capture(port, snapBytes)
   const look = lookAtCapture(part)
+  // With an engine that has gone there is nothing left to end.
+  const end = () => void part.end().catch(() => {})
   return {
-    result: { watch: watches.add(look, LEAST_WATCH_MS, () => void part.end()) },
+    result: { watch: watches.add(look, LEAST_WATCH_MS, end) },
     told: { detail: port },
   }
 }

@@ -29,6 +29,7 @@ export class Watches {
   readonly #sink: WatchSink
   readonly #watches = new Map<number, Watch>()
   #next = 1
+  #closed = false
 
   constructor(sink: WatchSink) {
     this.#sink = sink
@@ -38,9 +39,16 @@ export class Watches {
     return this.#watches.size
   }
 
-  /** Looks now and then every so often, until `end`; returns the watch's number. */
+  /**
+   * Looks now and then every so often; returns the watch's number.
+   * @param end called once when nobody looks any more; at once where the session has ended meanwhile
+   */
   add(look: Look, everyMs: number, end: () => void = () => {}): number {
     const number = this.#next++
+    if (this.#closed) {
+      end()
+      return number
+    }
     const timer = setInterval(() => void this.#turn(number, look), everyMs)
     this.#watches.set(number, { timer, end, isLooking: false, skipped: 0 })
     // The answer that tells the number goes first.
@@ -58,6 +66,7 @@ export class Watches {
   }
 
   close(): void {
+    this.#closed = true
     for (const number of [...this.#watches.keys()]) this.remove(number)
   }
 
