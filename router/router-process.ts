@@ -119,7 +119,7 @@ export class RouterProcess {
   async close(): Promise<void> {
     try {
       await this.#server.close()
-      await this.router.close()
+      await this.router.close(this.#thread.broken)
       this.#signaling?.close()
     } finally {
       await this.#thread.close(DRAIN_MS)

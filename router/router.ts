@@ -201,10 +201,17 @@ export class Router {
     return { ...rows, ...Object.fromEntries(own) }
   }
 
-  /** Lets no change begin any more; resolves when those under way are through. */
-  async close(): Promise<void> {
+  /**
+   * Lets no change begin any more; resolves when those under way are through.
+   * @param fault why it ends though nobody asked: then the next start takes it for a crash
+   */
+  async close(fault?: Error): Promise<void> {
     await this.#turns.close()
     const actor = { via: 'router', name: this.name } as const
+    if (fault !== undefined) {
+      this.audit.write({ actor, what: 'stop', outcome: 'failed', code: 'internal' })
+      return
+    }
     try {
       this.#configurator?.stop()
       this.audit.write({ actor, what: 'stop', outcome: 'done' })

@@ -61,6 +61,11 @@ export class EngineThread {
     this.plugins = this.#pluginHost(verifier)
   }
 
+  /** Why the thread has ended without having been asked to. */
+  get broken(): Error | undefined {
+    return this.#closing ? undefined : this.#ended
+  }
+
   /** Lets what waits leave for up to `drainMs`, gives up everything, and ends the thread. Idempotent. */
   async close(drainMs: number): Promise<void> {
     if (!this.#closing) this.#worker.postMessage({ close: true, drainMs })

@@ -105,6 +105,16 @@ describe('Router', () => {
       expect((await kit.router.reload(false)).changes).to.include('open-tunnel s2')
     })
 
+    it('does so after the end of a router whose engine broke, too', async () => {
+      const kit = await startedKit()
+      const before = stateOf(kit.engine)
+      kit.text = changed('ttl: 9', 'ttl: 10')
+      await kit.router.close(new Error('broken'))
+      await kit.restart()
+      expect(stateOf(kit.engine)).to.deep.equal(before)
+      expect(kit.router.warnings[0]).to.contain('has changed since the router died')
+    })
+
     it('takes the new file when the router had been stopped in order', async () => {
       const kit = await startedKit()
       kit.text = changed('ttl: 9', 'ttl: 10')

@@ -39,6 +39,7 @@ describe('EngineThread', () => {
       expect(await waiting).to.equal('broken')
       expect(await outcome(thread.engine.endCapture(1))).to.equal('broken')
       expect(await outcome(thread.plugins.rollback('p'))).to.equal('broken')
+      expect(thread.broken?.message).to.equal('broken')
       await thread.close(0)
     })
 
@@ -71,6 +72,7 @@ describe('EngineThread', () => {
       const thread = new EngineThread(verifier)
       await thread.close(0)
       expect(await outcome(thread.engine.query({ table: 'ports' }))).to.equal('the router is going down')
+      expect(thread.broken).to.equal(undefined)
     })
   })
 })
