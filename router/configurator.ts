@@ -12,6 +12,7 @@ import { type Installations, settingsOf } from './plugins/installations.ts'
 import type { DryRun } from './plugins/plugin-host.ts'
 import { type DeclaredPlugin, type PluginStep, planPlugins, readDeclarations } from './plugins/plugin-plan.ts'
 import { describeChange, describeStep, type ReloadReport } from './reload-report.ts'
+import type { RouterKeys } from './router-keys.ts'
 import type { AppliedConfiguration } from './state/entry.ts'
 import type { Registry } from './state/registry.ts'
 import type { Trust } from './trust.ts'
@@ -31,6 +32,7 @@ export interface ConfiguratorOptions {
   readonly installations: Installations
   readonly registry: Registry
   readonly trust: Trust
+  readonly keys: RouterKeys
 }
 
 type Undo = () => unknown
@@ -57,11 +59,12 @@ export class Configurator {
    * @throws DocumentError, CertificateError, EngineError when there is nothing to come up with
    */
   async start(): Promise<string[]> {
-    const { engine, installations, registry, trust } = this.#options
+    const { engine, installations, registry, trust, keys } = this.#options
     const warnings: string[] = []
     const remembered = registry.readConfiguration()
     const { config, text } = this.#atStart(remembered, warnings)
     trust.load(config.trust)
+    keys.load(config.keys)
     await engine.begin(config)
     await engine.commit(planChanges(EMPTY_CONFIG, config).changes)
     for (const [id, why] of await installations.restore()) warnings.push(`plugin ${id}: ${why}`)
@@ -110,6 +113,7 @@ export class Configurator {
     const undo: Undo[] = []
     try {
       undo.push(this.#options.trust.load(next.trust))
+      undo.push(this.#options.keys.load(next.keys))
       const dryRuns = await this.#tryOut(steps)
       if (dryRun) {
         await undoAll(undo)

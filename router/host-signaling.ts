@@ -4,6 +4,7 @@
  * this one is done, and now and then a picture of its sessions, for the tables of the engine's queries.
  */
 import { randomBytes } from 'node:crypto'
+import type { Certificate } from '../execution-env/certificates/index.ts'
 import type { EngineThread } from './engine-thread/engine-thread.ts'
 import type { SignalingPicture } from './engine-thread/messages.ts'
 import { type SignalingDatagram, SignalingServer, type Tidings } from './signaling/index.ts'
@@ -40,6 +41,11 @@ export class HostSignaling {
       if (this.#tell.length > 0) this.#isChanged = true
       if (this.#isChanged || this.#send.length > 0) this.#pass(0)
     }, POLL_MS).unref()
+  }
+
+  /** What a host with a session has shown, its own certificate first. */
+  certificatesOf(host: string): readonly Certificate[] | undefined {
+    return this.#server.certificatesOf(host)
   }
 
   close(): void {

@@ -9,9 +9,11 @@ import type { ConfigurationText } from './configurator.ts'
 import { makeRouterFolder } from './control/runtime-folder.ts'
 import { ControlServer } from './control-server/server.ts'
 import { EngineThread } from './engine-thread/engine-thread.ts'
+import { HostServices } from './host-services.ts'
 import { HostSignaling } from './host-signaling.ts'
 import { trustVerifier } from './plugins/managed-plugins.ts'
 import { Router } from './router.ts'
+import { RouterKeys } from './router-keys.ts'
 import { AuditLog } from './state/audit-log.ts'
 import { StateLock } from './state/lock.ts'
 import { Registry } from './state/registry.ts'
@@ -39,6 +41,7 @@ export class RouterProcess {
   readonly #server: ControlServer
   readonly #thread: EngineThread
   readonly #signaling: HostSignaling | undefined
+  readonly #services: HostServices
   readonly #lock: StateLock
 
   private constructor(
@@ -47,9 +50,11 @@ export class RouterProcess {
     server: ControlServer,
     thread: EngineThread,
     signaling: HostSignaling | undefined,
+    services: HostServices,
     lock: StateLock,
   ) {
     this.#lock = lock
+    this.#services = services
     this.#signaling = signaling
     this.router = router
     this.folder = folder
@@ -92,6 +97,8 @@ export class RouterProcess {
     const thread = new EngineThread(trustVerifier(trust, Date.now))
     const { engine, plugins } = thread
     const signaling = config.signaling && new HostSignaling(thread, trust)
+    const keys = new RouterKeys()
+    const services = new HostServices(thread, trust, keys, signaling)
     const router = new Router({
       name: config.name,
       version,
@@ -100,6 +107,7 @@ export class RouterProcess {
       registry,
       audit,
       trust,
+      keys,
       source,
       clock: Date.now,
     })
@@ -107,9 +115,10 @@ export class RouterProcess {
       await router.start()
       const { local, remote } = config
       const server = await ControlServer.open({ router, folder, local, remote })
-      return new RouterProcess(router, folder, server, thread, signaling, lock)
+      return new RouterProcess(router, folder, server, thread, signaling, services, lock)
     } catch (error) {
       signaling?.close()
+      services.close()
       await thread.close(0)
       throw error
     }
@@ -121,6 +130,7 @@ export class RouterProcess {
       await this.#server.close()
       await this.router.close(this.#thread.broken)
       this.#signaling?.close()
+      this.#services.close()
     } finally {
       await this.#thread.close(DRAIN_MS)
       this.#lock.release()

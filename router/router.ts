@@ -18,6 +18,7 @@ import type {
 } from './plugins/plugin-host.ts'
 import type { CapturePart } from './port-captures.ts'
 import type { ReloadReport } from './reload-report.ts'
+import { RouterKeys } from './router-keys.ts'
 import type { AuditLog } from './state/audit-log.ts'
 import type { Registry } from './state/registry.ts'
 import type { Trust } from './trust.ts'
@@ -32,6 +33,8 @@ export interface RouterOptions {
   readonly registry: Registry
   readonly audit: AuditLog
   readonly trust: Trust
+  /** Keys that plugins may sign with; the configuration fills them. */
+  readonly keys?: RouterKeys
   /** Where its configuration comes from. Default: from nowhere, and cannot be reloaded. */
   readonly source?: () => ConfigurationText
   /** Calendar milliseconds. */
@@ -76,9 +79,10 @@ export class Router {
     this.trust = trust
     this.#engine = engine
     this.#plugins = plugins
+    const { keys = new RouterKeys() } = options
     const installations = new Installations(plugins, registry, clock)
     this.#installations = installations
-    this.#configurator = source && new Configurator({ source, engine, installations, registry, trust })
+    this.#configurator = source && new Configurator({ source, engine, installations, registry, trust, keys })
   }
 
   /** What the last start could not do. */

@@ -25,6 +25,6 @@ export {
 export type { SignedData } from './signed-data.ts'
 export { checkSignedData, MAX_SIGNATURE_BYTES, signDetached } from './signed-data.ts'
 export { readSignedData } from './signed-data-reader.ts'
-export { loadTrustStore, TrustStore } from './trust-store.ts'
+export { loadPublished, loadTrustStore, TrustStore } from './trust-store.ts'
 export type { CertificateWarning, VerifiedCertificate, VerifyRequest } from './verifier.ts'
 export { verifyCertificate } from './verifier.ts'

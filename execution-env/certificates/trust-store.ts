@@ -2,7 +2,7 @@
  * What is trusted: roots, and the authorities and revocation lists that help to judge. The one idea: only a root is
  * believed for being here; authorities and lists are merely at hand, and count once a root's signature reaches them.
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Certificate } from './certificate.ts'
 import { CertificateError } from './errors.ts'
@@ -76,6 +76,19 @@ export function loadTrustStore(path: string): TrustStore {
   if (store.roots.length === 0)
     throw new CertificateError('untrusted', 'no root: expected an authority that signed itself', path)
   return store
+}
+
+/**
+ * The certificates that are published in a trust folder, in its folder `certificates`: each file `*.crt` is one chain,
+ * the certificate first. Being there proves nothing. Empty where there is no such folder.
+ * @throws CertificateError `unreadable`, `malformed`, `limit`, naming the file
+ */
+export function loadPublished(path: string): readonly (readonly Certificate[])[] {
+  const folder = join(path, 'certificates')
+  if (!existsSync(folder)) return []
+  return filesOf(folder)
+    .filter((file) => file.endsWith('.crt'))
+    .map((file) => readTrustFile(file).filter((each) => each instanceof Certificate))
 }
 
 function filesOf(path: string): readonly string[] {

@@ -30,6 +30,9 @@ import {
   routerRoute,
 } from '../policy/index.ts'
 
+/** Keys that plugins may sign with. */
+const MAX_KEYS = 64
+
 const share = number(0, 1)
 const delay = number(0, 1e12)
 
@@ -144,6 +147,12 @@ export const configSchema: Schema = {
       fallback,
       plugins: list(plugin, MAX_PLUGINS, 'a list of plugins'),
       trust: { ...text, description: 'the path of a folder with ca.crt and crl.pem' },
+      keys: table(
+        resourceName,
+        { ...text, description: 'the path of an Ed25519 private key' },
+        MAX_KEYS,
+        'keys of plugins by name, such as { moves: moves.key }',
+      ),
       state: { ...text, description: 'the path of a folder' },
       signaling: {
         ...mapping({ port: integer(1, 65_535) }),

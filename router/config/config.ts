@@ -53,6 +53,8 @@ export interface RouterConfig {
   readonly plugins: readonly PluginDeclaration[]
   /** Folder or file of what is trusted; absolute. */
   readonly trust: string | undefined
+  /** Keys that plugins may sign with: name -> absolute path. */
+  readonly keys: Readonly<Record<string, string>>
   /** Folder of what must outlive the router; absolute. Undefined: the default of the machine. */
   readonly state: string | undefined
   /** Device through which the machine's own programs use the router's addresses; undefined: they cannot. */

@@ -73,6 +73,9 @@ function resolveConfig(raw: RawConfig, folder: string, resolver: Resolver): Rout
     fallback: resolveFallback(raw, view, resolver),
     plugins: resolvePlugins(raw.plugins ?? [], folder, resolver),
     trust: resolveTrust(raw, folder, resolver),
+    keys: Object.fromEntries(
+      Object.entries(raw.keys ?? {}).map(([key, file]) => [key, resolve(folder, file)]),
+    ),
     state: raw.state === undefined ? undefined : resolve(folder, raw.state),
     punt: raw.punt,
     signaling: raw.signaling && { port: raw.signaling.port ?? SIGNALING_PORT },

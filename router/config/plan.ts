@@ -30,6 +30,7 @@ export const EMPTY_CONFIG: RouterConfig = {
   fallback: 'closed',
   plugins: [],
   trust: undefined,
+  keys: {},
   state: undefined,
   punt: undefined,
   signaling: undefined,

@@ -31,6 +31,7 @@ export interface RawConfig {
   readonly fallback?: 'open' | 'closed' | Exclude<RawAction, string>
   readonly plugins?: readonly RawPlugin[]
   readonly trust?: string
+  readonly keys?: Readonly<Record<string, string>>
   readonly state?: string
   readonly punt?: string
   readonly signaling?: { readonly port?: number }

@@ -28,6 +28,7 @@ function begin(config: RouterConfig): void {
   facilities = new EngineFacilities(config, seed, {
     fault: (error) => setImmediate(() => fail(error)),
     signal: (signal) => send({ signal }),
+    service: (service) => send({ service }),
   })
   const { plugins } = facilities
   // Whatever ends this thread: what it has taken outlives it in the kernel.
@@ -69,5 +70,6 @@ async function close(drainMs: number): Promise<void> {
 port.on('message', (request: Request) => {
   if ('close' in request) close(request.drainMs).catch(fail)
   else if ('signals' in request) facilities?.signals(request.signals)
+  else if ('served' in request) facilities?.served(request.served)
   else void answer(request)
 })

@@ -16,7 +16,7 @@ import type { CapturePart } from '../port-captures.ts'
 import type { SignalingDatagram } from '../signaling/index.ts'
 import { receiveError } from './errors.ts'
 import { judgeBundle } from './judge.ts'
-import type { EngineThreadOptions, Facilities, Message, Signals } from './messages.ts'
+import type { EngineThreadOptions, Facilities, Message, Served, ServiceCall, Signals } from './messages.ts'
 import { PictureFrame } from './pictures.ts'
 
 interface Pending {
@@ -34,6 +34,8 @@ export class EngineThread {
   readonly fault: Promise<never>
   /** Hears datagrams of hosts; each must be answered by `signal`. */
   onSignal: ((datagram: SignalingDatagram) => void) | undefined = undefined
+  /** Hears what plugins ask of the proxies; each must be answered by `served`. */
+  onService: ((call: ServiceCall) => void) | undefined = undefined
   readonly #worker: Worker
   readonly #pending = new Map<number, Pending>()
   readonly #frame = new PictureFrame()
@@ -78,6 +80,11 @@ export class EngineThread {
   /** Passes on what came of datagrams of hosts. */
   signal(signals: Signals): void {
     if (!this.#closing) this.#worker.postMessage({ signals })
+  }
+
+  /** Passes on what the proxies have answered. */
+  served(served: Served): void {
+    if (!this.#closing) this.#worker.postMessage({ served })
   }
 
   #engineAccess(): EngineAccess {
@@ -146,6 +153,7 @@ export class EngineThread {
   #take(message: Message): void {
     if ('picture' in message) return this.#frame.hang(message.picture)
     if ('signal' in message) return this.onSignal?.(message.signal)
+    if ('service' in message) return this.onService?.(message.service)
     if ('closed' in message) return
     const pending = this.#pending.get(message.reply)
     this.#pending.delete(message.reply)

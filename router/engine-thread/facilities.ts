@@ -12,9 +12,10 @@ import { ManagedPlugins } from '../plugins/managed-plugins.ts'
 import type { SignalingDatagram } from '../signaling/index.ts'
 import { EngineLoop } from './engine-loop.ts'
 import { HandedVerifier } from './judge.ts'
-import type { Signals } from './messages.ts'
+import type { Served, ServiceCall, Signals } from './messages.ts'
 import { type OpenPort, openPort } from './ports.ts'
 import { Punt } from './punt.ts'
+import { ServiceWindow } from './service-window.ts'
 import { SignalingWindow } from './signaling-window.ts'
 
 /** Packets that the router holds: two full default queues on each of four ports. */
@@ -38,6 +39,8 @@ export interface FacilitySinks {
   fault(error: unknown): void
   /** A host's datagram, to be judged. */
   signal(datagram: SignalingDatagram): void
+  /** What a plugin asks of the proxies. */
+  service(call: ServiceCall): void
 }
 
 export class EngineFacilities {
@@ -53,6 +56,7 @@ export class EngineFacilities {
   readonly #punt: Punt | undefined
   readonly #dispatcher: Dispatcher
   readonly #signaling: SignalingWindow | undefined
+  readonly #services: ServiceWindow
   readonly #descriptors: number[] = []
 
   /**
@@ -74,7 +78,9 @@ export class EngineFacilities {
       throw error
     }
     const engine = this.#engine
-    const dispatcher = new Dispatcher({ engine, calendar, awaitsDescriptors: true })
+    const services = new ServiceWindow((call) => sinks.service(call))
+    this.#services = services
+    const dispatcher = new Dispatcher({ engine, calendar, awaitsDescriptors: true, services })
     const { verifier, sandboxes } = this
     const manager = new EnvironmentManager({
       dispatcher,
@@ -120,6 +126,12 @@ export class EngineFacilities {
     for (const datagram of send) this.#engine.sendDatagram(datagram, now)
     for (const { topic, body, from } of tell)
       this.#dispatcher.tell(topic, body, { kind: 'neighbour', name: from }, now)
+    this.#loop.wake()
+  }
+
+  /** Carries out what the proxies have answered. */
+  served(served: Served): void {
+    this.#services.served(served)
     this.#loop.wake()
   }
 

@@ -3,7 +3,8 @@
  * facility and method, one answer each, and now and then a picture of what has changed; all of it plain data.
  */
 import type { Row } from '../../engine/index.ts'
-import type { AuthenticBundle } from '../../execution-env/index.ts'
+import type { ServiceAnswer } from '../../execution-env/contract/api/index.ts'
+import type { AuthenticBundle, ServiceRequest } from '../../execution-env/index.ts'
 import type { ControlErrorCode, ControlProblem } from '../control/errors.ts'
 import type { EngineAccess } from '../engine-access.ts'
 import type { PluginHost, PluginLogLine, PluginReport, SandboxReport } from '../plugins/plugin-host.ts'
@@ -49,9 +50,22 @@ export interface Signals {
   readonly picture?: SignalingPicture
 }
 
+/** What a plugin asks of the proxies. */
+export interface ServiceCall {
+  readonly number: number
+  readonly request: ServiceRequest
+}
+
+/** What came of it. */
+export interface Served {
+  readonly number: number
+  readonly answer: ServiceAnswer
+}
+
 export type Request =
   | Call
   | { readonly signals: Signals }
+  | { readonly served: Served }
   | { readonly close: true; readonly drainMs: number }
 
 /** A refusal on its way. */
@@ -83,4 +97,5 @@ export type Message =
   | Reply
   | { readonly picture: Picture }
   | { readonly signal: SignalingDatagram }
+  | { readonly service: ServiceCall }
   | { readonly closed: true }

@@ -19,7 +19,7 @@ import {
   SIGNALING_PROTOCOL,
 } from '../../engine/signaling/message.ts'
 import { formatIpv4Address } from '../../engine/wire/index.ts'
-import { type TrustStore, verifyMessage } from '../../execution-env/certificates/index.ts'
+import { type Certificate, type TrustStore, verifyMessage } from '../../execution-env/certificates/index.ts'
 import { Admission } from './admission.ts'
 import { createCounters, type Ignored, type SignalingCounters } from './counters.ts'
 import type { SignalingDatagram } from './datagram.ts'
@@ -71,6 +71,11 @@ export class SignalingServer {
   /** What it shows of itself: to be given to the engine's queries. */
   get view(): SignalingView {
     return { hosts: () => hostRows(this.#sessions.values()), counters: () => counterRows(this.counters) }
+  }
+
+  /** What a host with a session has shown, its own certificate first. */
+  certificatesOf(host: string): readonly Certificate[] | undefined {
+    return this.#sessions.ofHost(host)?.identity.certificates
   }
 
   /** When `poll` is due, perhaps too early; infinity while there are no sessions. */
