@@ -1,7 +1,13 @@
 /** Commands that follow or change a whole router: watch, reload, health. */
 import { type Answer, TABLE_NAMES } from '../../engine/index.ts'
 import { DURATION, hint } from '../../lab/index.ts'
-import type { InstalledReport, LogLine, ReloadReport, Update } from '../../router/control-client/index.ts'
+import type {
+  Health,
+  InstalledReport,
+  LogLine,
+  ReloadReport,
+  Update,
+} from '../../router/control-client/index.ts'
 import { type Call, type Command, CommandError, DONE, FAILED, UsageError } from '../command.ts'
 import { harmless } from './refusals.ts'
 import { ROUTER_OPTIONS, withRouter } from './router-options.ts'
@@ -107,16 +113,6 @@ export const health: Command = {
       else call.terminal.print(...healthLines(result))
       return result.well ? DONE : FAILED
     }),
-}
-
-interface Health {
-  readonly router: string
-  readonly version: string
-  readonly well: boolean
-  readonly plugins: number
-  readonly unwell: readonly { readonly id: string; readonly state: string; readonly lastFailure: string }[]
-  readonly warnings: readonly string[]
-  readonly auditLinesLost: number
 }
 
 function healthLines({ router, version, well, plugins, unwell, warnings, auditLinesLost }: Health): string[] {

@@ -3,6 +3,7 @@ export { ControlError, type ControlErrorCode, type ControlProblem } from '../con
 export { METHODS, type MethodName } from '../control/methods.ts'
 export type { Role } from '../control/roles.ts'
 export { listRouters, runtimeFolder } from '../control/runtime-folder.ts'
+export type { Health } from '../control-server/health.ts'
 export { explanationLines, FLOW_FORM, type FlowExplanation, parseFlow } from '../explain.ts'
 export type { InstalledReport } from '../plugins/installations.ts'
 export type { DryRun } from '../plugins/plugin-host.ts'

@@ -1,20 +1,22 @@
 /** IPv4 addresses of devices, and routes straight to a device (rtnetlink): what a device to a router needs. */
 import { FLAG_CREATE, FLAG_EXCLUSIVE, type Netlink, NetlinkRequest } from './netlink.ts'
-import type { RoutePrefix } from './routing.ts'
+import { type RoutePrefix, TABLE_MAIN } from './routing.ts'
+import {
+  AF_INET,
+  addressBytes,
+  DELETE_ROUTE,
+  NEW_ROUTE,
+  PROTOCOL_OWN,
+  ROUTE,
+  TYPE_UNICAST,
+} from './rtnetlink.ts'
 import { LinuxError } from './system-error.ts'
 
 const NEW_ADDRESS = 20
 const DELETE_ADDRESS = 21
-const NEW_ROUTE = 24
-const DELETE_ROUTE = 25
-const AF_INET = 2
 
 const ADDRESS = { address: 1, local: 2 } as const
-const ROUTE = { destination: 1, device: 4, priority: 6, source: 7 } as const
-const TABLE_MAIN = 254
-const PROTOCOL_OWN = 84
 const SCOPE_LINK = 253
-const TYPE_UNICAST = 1
 
 /** A route whose every destination is reached on the device itself. */
 export interface DeviceRoute {
@@ -68,7 +70,7 @@ function routeRequest(type: number, flags: number, route: DeviceRoute): NetlinkR
     .u8(AF_INET, prefix.length, 0, 0, TABLE_MAIN, PROTOCOL_OWN, SCOPE_LINK, TYPE_UNICAST)
     .u32(0)
     .attribute(ROUTE.device, device)
-    .attribute(ROUTE.source, addressBytes(source))
+    .attribute(ROUTE.preferredSource, addressBytes(source))
   if (prefix.length > 0) request.attribute(ROUTE.destination, addressBytes(prefix.address))
   if (metric > 0) request.attribute(ROUTE.priority, metric)
   return request
@@ -80,8 +82,4 @@ function addressRequest(type: number, flags: number, device: number, prefix: Rou
     .u32(device)
     .attribute(ADDRESS.local, addressBytes(prefix.address))
     .attribute(ADDRESS.address, addressBytes(prefix.address))
-}
-
-function addressBytes(address: number): Uint8Array {
-  return Uint8Array.of(address >>> 24, address >>> 16, address >>> 8, address)
 }

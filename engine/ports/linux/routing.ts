@@ -10,26 +10,23 @@ import {
   numberOf,
   readAttributes,
 } from './netlink.ts'
+import {
+  AF_INET,
+  addressBytes,
+  DELETE_ROUTE,
+  NEW_ROUTE,
+  PROTOCOL_OWN,
+  ROUTE,
+  TYPE_UNICAST,
+} from './rtnetlink.ts'
 import { LinuxError } from './system-error.ts'
 
-const AF_INET = 2
-const NEW_ROUTE = 24
-const DELETE_ROUTE = 25
 const LIST_ROUTES = 26
 const NEW_RULE = 32
 const DELETE_RULE = 33
 const LIST_ADDRESSES = 22
 
-/** Attributes of routes and rules (linux/rtnetlink.h, linux/fib_rules.h). */
-const ROUTE = {
-  destination: 1,
-  device: 4,
-  gateway: 5,
-  priority: 6,
-  metrics: 8,
-  multipath: 9,
-  table: 15,
-} as const
+/** Attributes of rules (linux/fib_rules.h). */
 const RULE = { destination: 1, source: 2, priority: 6, table: 15, protocol: 22 } as const
 const METRIC_MAX_SEGMENT = 8
 const ADDRESS_LOCAL = 2
@@ -37,12 +34,9 @@ const ADDRESS_LOCAL = 2
 export const TABLE_MAIN = 254
 export const TABLE_LOCAL = 255
 const TABLE_BEYOND = 252
-const TYPE_UNICAST = 1
 const TYPE_LOCAL = 2
 const SCOPE_HOST = 254
 const SCOPE_UNIVERSE = 0
-/** Who has made a route: a number that nobody else has, seen as `proto 84`. */
-const PROTOCOL_OWN = 84
 const RULE_TO_TABLE = 1
 const FLAG_ON_LINK = 4
 /** struct rtmsg and struct fib_rule_hdr. */
@@ -153,17 +147,15 @@ function inTable(
 }
 
 const NETLINK_HEADER_BYTES = 16
-const ROUTE_PREFERRED_SOURCE = 7
-const ROUTE_VIA = 18
 /** What makes a route; what the kernel only tells of it is left out. */
 const KEPT: ReadonlySet<number> = new Set([
   ROUTE.destination,
   ROUTE.device,
   ROUTE.gateway,
   ROUTE.priority,
-  ROUTE_PREFERRED_SOURCE,
+  ROUTE.preferredSource,
   ROUTE.multipath,
-  ROUTE_VIA,
+  ROUTE.via,
 ])
 
 /** The IPv4 addresses of a device, unsigned. @throws LinuxError */
@@ -213,10 +205,6 @@ function ruleRequest(type: number, flags: number, rule: RoutingRule): NetlinkReq
 
 /** Numbers of tables beyond a byte stand in their attribute only. */
 const tableByte = (table: number): number => (table < 256 ? table : TABLE_BEYOND)
-
-function addressBytes(address: number): Uint8Array {
-  return Uint8Array.of(address >>> 24, address >>> 16, address >>> 8, address)
-}
 
 function wasThere(remove: () => void): boolean {
   try {
