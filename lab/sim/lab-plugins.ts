@@ -6,6 +6,7 @@ import type { TrustStore } from '../../execution-env/certificates/index.ts'
 import { type BundleVerifier, TrustVerifier } from '../../execution-env/index.ts'
 import type { Lab, PluginSpec } from '../file/index.ts'
 import { LabBundles, pluginsOf } from '../lab-bundles.ts'
+import { LabServices } from './lab-services.ts'
 import type { OperatorDesk } from './operator-desk.ts'
 import { PatientSandboxes } from './patient-sandboxes.ts'
 
@@ -22,18 +23,21 @@ export class LabPlugins {
   /** Where the lab's plugins run: a process of their own, which answers before virtual time goes on. */
   readonly sandboxes = new PatientSandboxes()
   readonly desk: OperatorDesk | undefined
+  /** What the proxies of the lab's routers do. */
+  readonly services: LabServices
   readonly #bundles: LabBundles
   #failure: Error | undefined
 
-  private constructor(lab: string, bundles: LabBundles, desk: OperatorDesk | undefined) {
-    this.lab = lab
+  private constructor(lab: Lab, bundles: LabBundles, desk: OperatorDesk | undefined) {
+    this.lab = lab.name
+    this.services = new LabServices(lab, bundles.trust)
     this.#bundles = bundles
     this.desk = desk
   }
 
   /** Builds and signs all plugins that the lab names. @throws what building throws */
   static async prepare(lab: Lab, { desk, trust }: LabPluginsOptions = {}): Promise<LabPlugins> {
-    return new LabPlugins(lab.name, await LabBundles.prepare(lab, trust), desk)
+    return new LabPlugins(lab, await LabBundles.prepare(lab, trust), desk)
   }
 
   /** Whether a lab names any. */

@@ -62,7 +62,8 @@ export class RouterPlugins {
     this.#sandboxes = new RouterSandboxes(plugins.sandboxes)
     this.#timing = { ...(MODELLED as Extract<Timing, { kind: 'modelled' }>) }
     const calendar = (at: Nanoseconds) => epochMs + Math.floor(at / 1e6)
-    const dispatcher = new Dispatcher({ engine, timing: this.#timing as Timing, calendar })
+    const services = plugins.services.of(() => calendar(now()))
+    const dispatcher = new Dispatcher({ engine, timing: this.#timing as Timing, calendar, services })
     this.dispatcher = dispatcher
     const manager = new EnvironmentManager({
       dispatcher,

@@ -20,6 +20,14 @@ plugins:
 `
 
 describe('parseRouterConfig', () => {
+  it('finds keys of plugins beside the file (R-PR-02)', () => {
+    expect(configOf(SAMPLE).keys).to.deep.equal({})
+    expect(configOf(`${SAMPLE}keys: { moves: moves.key, other: /k }\n`).keys).to.deep.equal({
+      moves: '/etc/pronto/moves.key',
+      other: '/k',
+    })
+  })
+
   it('resolves everything', () => {
     const config = configOf(
       `${PLUGIN}control:\n  local: { read: adm, operate: 4 }\n  remote: { port: 7443, certificate: r1.crt, key: r1.key }\n`,
