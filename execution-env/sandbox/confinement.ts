@@ -44,7 +44,8 @@ const probed = new Map<string, boolean>()
 
 /** Whether a program with what is put before it runs, and is confined as it should be. */
 function works(prefix: readonly string[], proof: RegExp | undefined): boolean {
-  const key = prefix.join(' ')
+  // One user is like another: to ask again for each would hold up the packets of whoever starts a sandbox.
+  const key = prefix.join(' ').replace(/(--re[ug]id=)\d+/g, '$1N')
   let result = probed.get(key)
   if (result === undefined) {
     const probe = proof === undefined ? [findTool('true') ?? 'true'] : [findTool('cat') ?? 'cat', STATUS]

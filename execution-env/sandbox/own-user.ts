@@ -15,6 +15,7 @@ const FIRST = 2_000_000_000
 const PROCESSES = 100_000
 const EACH = 1_000
 
+const readable = new Map<string, boolean>()
 let next = 0
 
 /** @param program that the process is to run; undefined where none can be had */
@@ -23,9 +24,14 @@ export function ownUser(program: string): SystemUser | undefined {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return undefined
   if (setpriv === undefined || test === undefined) return undefined
   const id = FIRST + (process.pid % PROCESSES) * EACH + (next++ % EACH)
-  const identity = [`--reuid=${id}`, `--regid=${id}`, '--clear-groups', '--']
-  const addon = createRequire(import.meta.url).resolve('isolated-vm/package.json')
-  const conditions = ['-x', process.execPath, '-a', '-r', program, '-a', '-r', addon]
-  const probe = spawnSync(setpriv, [...identity, test, ...conditions], { stdio: 'ignore', env: {} })
-  return probe.status === 0 ? { uid: id, gid: id } : undefined
+  let isReadable = readable.get(program)
+  if (isReadable === undefined) {
+    const identity = [`--reuid=${id}`, `--regid=${id}`, '--clear-groups', '--']
+    const addon = createRequire(import.meta.url).resolve('isolated-vm/package.json')
+    const conditions = ['-x', process.execPath, '-a', '-r', program, '-a', '-r', addon]
+    const probe = spawnSync(setpriv, [...identity, test, ...conditions], { stdio: 'ignore', env: {} })
+    isReadable = probe.status === 0
+    readable.set(program, isReadable)
+  }
+  return isReadable ? { uid: id, gid: id } : undefined
 }
