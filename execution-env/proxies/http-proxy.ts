@@ -6,8 +6,10 @@
  * Servers are believed by the roots of the machine. A name is resolved when it is connected to: who grants a name
  * grants every address that its owner gives it (docs/security.md). RFC 9110; answers are attacker-controlled.
  */
+import { lookup } from 'node:dns'
 import { type IncomingMessage, request as requestPlain } from 'node:http'
 import { request as requestSecure } from 'node:https'
+import type { LookupFunction } from 'node:net'
 import { getCACertificates } from 'node:tls'
 import type { HttpResponse, ServiceAnswer, ServiceErrorCode, ServiceFailure } from '../contract/api/index.ts'
 import { isInOrigins, parseHttpUrl } from '../contract/index.ts'
@@ -18,11 +20,16 @@ export interface HttpProxyOptions {
   readonly roots?: readonly string[]
   /** For a whole request with all its hops. Default ten seconds. */
   readonly timeoutMs?: number
+  /** Resolves names. Default: as the machine does. */
+  readonly lookup?: LookupFunction
 }
 
 const TIMEOUT_MS = 10_000
 const HEADER_BYTES_MAX = 16_384
 const CONTENT_TYPE_MAX = 256
+/** Names that are being resolved: the machine cannot be told to stop, and has few threads for it. */
+const RESOLVING_MAX = 32
+const BUSY = 'EBUSY'
 /** Neither cookies nor credentials, and nothing about this router. */
 const HEADERS = { accept: '*/*', 'accept-encoding': 'identity', 'user-agent': 'pronto' }
 const REDIRECTS: readonly unknown[] = [301, 302, 303, 307, 308]
@@ -41,6 +48,7 @@ export class HttpProxy {
   readonly #options: HttpProxyOptions
   readonly #underWay = new Set<AbortController>()
   #roots: readonly string[] | undefined
+  #resolving = 0
 
   constructor(options: HttpProxyOptions = {}) {
     this.#options = options
@@ -87,7 +95,14 @@ export class HttpProxy {
   }
 
   #open(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
-    const options = { method: 'GET', agent: false, headers: HEADERS, maxHeaderSize: HEADER_BYTES_MAX, signal }
+    const options = {
+      method: 'GET',
+      agent: false,
+      headers: HEADERS,
+      maxHeaderSize: HEADER_BYTES_MAX,
+      signal,
+      lookup: this.#lookup,
+    }
     return new Promise((settle, reject) => {
       const sent =
         url.protocol === 'https:'
@@ -96,6 +111,18 @@ export class HttpProxy {
       sent.on('response', settle)
       sent.on('error', reject)
       sent.end()
+    })
+  }
+
+  /** A request that was given up goes on resolving. */
+  readonly #lookup: LookupFunction = (name, options, done) => {
+    if (this.#resolving >= RESOLVING_MAX)
+      return done(Object.assign(new Error('too many names'), { code: BUSY }), '', 0)
+    this.#resolving++
+    const resolve = this.#options.lookup ?? (lookup as LookupFunction)
+    resolve(name, options, (...found) => {
+      this.#resolving--
+      done(...found)
     })
   }
 
@@ -144,6 +171,7 @@ function failureOf(error: unknown, signal: AbortSignal, timeoutMs: number): Serv
   if (signal.aborted) return serviceFailure('timeout', `no answer in ${timeoutMs} ms`)
   // The message may name addresses that are none of the plugin's business.
   const code = String((error as NodeJS.ErrnoException).code ?? 'failed')
+  if (code === BUSY) return serviceFailure('limit', `more than ${RESOLVING_MAX} names are being resolved`)
   if (code === 'HPE_HEADER_OVERFLOW')
     return serviceFailure('too-large', `headers of more than ${HEADER_BYTES_MAX} bytes`)
   if (code.startsWith('HPE_')) return serviceFailure('invalid', 'the server does not speak HTTP')

@@ -1,6 +1,11 @@
 import { createServer, type IncomingHttpHeaders, type RequestListener, type Server } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
-import { type AddressInfo, createServer as createPlainServer, type Server as PlainServer } from 'node:net'
+import {
+  type AddressInfo,
+  createServer as createPlainServer,
+  type LookupFunction,
+  type Server as PlainServer,
+} from 'node:net'
 import { expect } from 'chai'
 import { afterEach, describe, it } from 'mocha'
 import { writePrivateKey } from '../../../execution-env/certificates/index.ts'
@@ -190,6 +195,25 @@ describe('HttpProxy (R-PR-02)', () => {
       await new Promise((settle) => server.close(settle))
       const answer = await fetch(origin)
       expect(answer).to.deep.equal({ ok: false, code: 'unreachable', reason: 'ECONNREFUSED' })
+    })
+  })
+
+  describe('when names resolve slowly', () => {
+    it('resolves so many at a time, whoever has stopped waiting', async () => {
+      const waiting: Parameters<LookupFunction>[2][] = []
+      const lookup: LookupFunction = (_name, _options, done) => void waiting.push(done)
+      const proxy = new HttpProxy({ roots: [], timeoutMs: 50, lookup })
+      const url = 'http://slow.example/'
+      const ask = () => {
+        const request = { kind: 'fetch', url, origins: ['*'], redirects: 0, maxBytes: 1 } as const
+        return new Promise<ServiceAnswer>((settle) => proxy.fetch(request, settle))
+      }
+      const late = await Promise.all(Array.from({ length: 32 }, ask))
+      expect(new Set(late.map((each) => !each.ok && each.code))).to.deep.equal(new Set(['timeout']))
+      expect(await ask()).to.include({ ok: false, code: 'limit' })
+      waiting[0]!(Object.assign(new Error(), { code: 'ENOTFOUND' }), '', 0)
+      expect(await ask()).to.include({ ok: false, code: 'timeout' })
+      expect(waiting).to.have.length(33)
     })
   })
 
