@@ -138,6 +138,9 @@ export function nodeFlags(program: string): string[] {
     '/etc/alpine-release',
   ]
   return [
+    // One request runs through many small functions: the usual inlining budget would leave calls between them.
+    '--max-inlined-bytecode-size=1000',
+    '--max-inlined-bytecode-size-cumulative=3000',
     '--no-concurrent-recompilation',
     '--no-node-snapshot',
     '--no-warnings',

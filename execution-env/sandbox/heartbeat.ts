@@ -1,7 +1,8 @@
 /**
  * How one thread sees that another does not come back. The one idea: a counter per watched thread that is odd while
- * it works; a counter that stays the same odd number for too long is a stall. Beginning and ending work costs an
- * atomic addition; the watcher alone looks at a clock, and sleeps while nobody works.
+ * it works; a counter that stays the same odd number for too long is a stall. Beginning and ending work costs a few
+ * plain stores, which the watcher may see a little later; the watcher alone looks at a clock, and sleeps while nobody
+ * works.
  *
  * Memory: words [wakes, asleep], then per slot [beats, limit in milliseconds, tag, stalls].
  */
@@ -31,7 +32,6 @@ export class Heartbeat {
   /** Says that work begins and may take `limitMs`; the tag is what the watcher is told when it takes longer. */
   begin(limitMs: number, slot = 0, tag = 0): void {
     const words = this.#words
-    // Whoever sees the beat that follows sees these as well.
     words[slotAt(slot, LIMIT_MS)] = limitMs
     words[slotAt(slot, TAG)] = tag
     this.resume(slot)
@@ -40,7 +40,7 @@ export class Heartbeat {
   /** Goes on with work that had ended, under the same limit from its beginning. */
   resume(slot = 0): void {
     const words = this.#words
-    Atomics.add(words, slotAt(slot, BEATS), 1)
+    words[slotAt(slot, BEATS)]! += 1
     if (Atomics.load(words, ASLEEP) === 0) return
     Atomics.add(words, WAKES, 1)
     Atomics.notify(words, WAKES)
@@ -53,7 +53,6 @@ export class Heartbeat {
 
   /** Says that the work has ended. */
   end(slot = 0): void {
-    // Only this side counts; that the watcher sees it a moment later does not matter.
     this.#words[slotAt(slot, BEATS)]! += 1
   }
 }
@@ -73,7 +72,7 @@ export function createStallWatch(memory: SharedArrayBuffer): StallWatch {
   const SLOTS_AT = 2
   const SLOT_WORDS = 4
   /** Being woken costs the one who works: the watcher only lies down when nothing was done for so many ticks. */
-  const TICKS_AWAKE = 20
+  const TICKS_AWAKE = 5
   const words = new Int32Array(memory)
   const slots = Math.floor((words.length - SLOTS_AT) / SLOT_WORDS)
   const seen = new Int32Array(slots)
@@ -106,8 +105,9 @@ export function createStallWatch(memory: SharedArrayBuffer): StallWatch {
         return
       }
       Atomics.store(words, ASLEEP, 1)
-      // Work that began before the flag was up has woken nobody.
-      if (!working()) Atomics.wait(words, WAKES, wakes, idleMs)
+      // Work that began before it saw the flag has woken nobody; after a tick it is seen here.
+      if (Atomics.wait(words, WAKES, wakes, tickMs) === 'timed-out' && idle())
+        Atomics.wait(words, WAKES, wakes, idleMs)
       Atomics.store(words, ASLEEP, 0)
     },
     stalled(nowMs, graceMs) {

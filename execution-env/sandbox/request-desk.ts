@@ -7,7 +7,7 @@ import type { Batch } from './batch.ts'
 import type { Done, Moment } from './effects.ts'
 import { InstanceRecord } from './instance-record.ts'
 import { Line } from './line.ts'
-import { failed, handOver, NO_EFFECTS, type Outcome, type Request } from './requests.ts'
+import { DecideRequest, failed, handOver, NO_EFFECTS, type Outcome, type Request } from './requests.ts'
 import type { InstanceStats, LoadOptions, LoadReport } from './sandbox.ts'
 import { failure, type SandboxFailure } from './sandbox-error.ts'
 import type { SandboxEvent } from './sandbox-event.ts'
@@ -29,6 +29,8 @@ export class RequestDesk {
   readonly #options: DeskOptions
   readonly #records = new Map<string, InstanceRecord>()
   readonly #outbox = new Line<Outcome | SandboxEvent>()
+  /** Requests to be used again. */
+  readonly #spare: DecideRequest[] = []
   #sequence = 0
   #numbers = 0
 
@@ -75,7 +77,14 @@ export class RequestDesk {
     let refusal = this.#refusalOfCall(instance, entry, place >= 0)
     if (refusal === undefined && batch.recordBytes > record!.limits.batchBytes)
       refusal = failure('limit', `${batch.recordBytes} bytes of records`)
-    this.#take({ kind: 'decide', sequence: this.#next(), record, entry: place, batch, at, done }, refusal)
+    const request = this.#spare.pop() ?? new DecideRequest()
+    request.sequence = this.#next()
+    request.record = record
+    request.entry = place
+    request.batch = batch
+    request.at = at
+    request.done = done
+    this.#take(request, refusal)
   }
 
   /** Notes an outcome to be told. An instance that cannot be used any more is forgotten. */
@@ -105,13 +114,17 @@ export class RequestDesk {
   tell(): number {
     const outbox = this.#outbox
     let replies = 0
-    // What comes in meanwhile is told next time.
+    // What comes in meanwhile is told next time as well.
     for (let left = outbox.length; left > 0; left--) {
       const each = outbox.take()
       if (each === undefined) break
       if ('request' in each) {
+        const { request } = each
         replies++
         handOver(each)
+        if (request.kind !== 'decide') continue
+        request.release()
+        this.#spare.push(request)
       } else this.#options.onEvent(each)
     }
     return replies

@@ -4,12 +4,16 @@
  */
 import type { JsonValue } from '../contract/json.ts'
 import { type Answer, readNames } from './answer.ts'
-import type { Batch } from './batch.ts'
+import { Batch } from './batch.ts'
 import type { Done, Effects, Moment, Reply } from './effects.ts'
 import type { InstanceRecord } from './instance-record.ts'
 import type { LoadOptions, LoadReport } from './sandbox.ts'
 import type { SandboxFailure } from './sandbox-error.ts'
 import type { VettedCode } from './vetting.ts'
+
+const NO_BATCH = new Batch({ capacity: 0, inputWords: 0, outputWords: 0 })
+const NO_MOMENT: Moment = { now: 0, clock: 0 }
+const NOBODY = (): void => {}
 
 interface Common {
   readonly sequence: number
@@ -39,13 +43,24 @@ export interface CallRequest extends Common {
   readonly done: Done<JsonValue>
 }
 
-export interface DecideRequest extends Common {
-  readonly kind: 'decide'
+/** What a batch is asked with; used again for another once its outcome was handed over. */
+export class DecideRequest implements Common {
+  readonly kind = 'decide'
+  readonly outcome: Outcome = { request: this, reply: undefined }
+  sequence = 0
+  record: InstanceRecord | undefined = undefined
   /** Place among the batch entries. */
-  readonly entry: number
-  readonly batch: Batch
-  readonly at: Moment
-  readonly done: (batch: Batch) => void
+  entry = -1
+  batch: Batch = NO_BATCH
+  at: Moment = NO_MOMENT
+  done: (batch: Batch) => void = NOBODY
+
+  /** Lets go of what it was about. */
+  release(): void {
+    this.record = undefined
+    this.batch = NO_BATCH
+    this.done = NOBODY
+  }
 }
 
 export type Request = LoadRequest | UnloadRequest | CallRequest | DecideRequest
@@ -107,7 +122,7 @@ export function decided(request: DecideRequest, answer: Answer | undefined, spen
     batch.faults = faults.map((fault) => ({ record: fault.record, ...record.mapped(fault) }))
   }
   record.stats.decisions += batch.count
-  return { request, reply: undefined }
+  return request.outcome
 }
 
 /** Calls whoever waits for an outcome. */
