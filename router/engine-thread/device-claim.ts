@@ -46,7 +46,8 @@ export class DeviceClaim {
 
   /**
    * Takes a device, which is brought up.
-   * @throws LinuxError; `busy` while another router has it. Nothing has changed then
+   * @throws LinuxError; `busy` while another router has it, `unsupported` for what is not Ethernet. Nothing has
+   * changed then
    */
   constructor(device: string) {
     this.#device = device
@@ -80,7 +81,9 @@ export class DeviceClaim {
 
   #take(): void {
     const netlink = this.#netlink
-    const { index, isUp } = findLink(netlink, this.#device)
+    const { index, isUp, isEthernet } = findLink(netlink, this.#device)
+    if (!isEthernet)
+      throw new LinuxError('unsupported', `taking ${this.#device}`, 'it is not an Ethernet device')
     this.#checkOthers(index)
     if (!isUp) setLinkUp(netlink, index, true)
     this.#undo.push(mergeNothing(this.#device))

@@ -71,6 +71,15 @@ describe('DeviceClaim', () => {
     })
   })
 
+  describe('when the device is not Ethernet', () => {
+    it('refuses, and leaves it alone', () => {
+      expect(() => inNamespace(space.path, () => new DeviceClaim('lo')))
+        .to.throw(LinuxError, 'not an Ethernet device')
+        .with.property('code', 'unsupported')
+      expect(space.run('tc qdisc show dev lo')).to.not.contain('clsact')
+    })
+  })
+
   describe('when others have filters there', () => {
     it('replaces what a dead router has left, and nothing else', () => {
       attach(DEAD, 0xc0ffee)
