@@ -201,26 +201,26 @@ describe('faults among real hosts', function () {
   })
 
   describe('when a link is narrow', () => {
-    it('takes uploads whole, and tells senders of larger packets what fits', async () => {
+    /** Starts a program on a server that answers a body with its hash; uploads the file to it. */
+    const hashing = async (n: number) => {
       const program = `require('node:http').createServer((request, response) => {
         const hash = require('node:crypto').createHash('sha256')
         request.on('data', (part) => hash.update(part)).on('end', () => response.end(hash.digest('hex')))
       }).listen(8081, '0.0.0.0', () => console.log('listening'))`
-      const server = lab.inside('s3', process.execPath, '-e', program)
+      const server = lab.inside(`s${n}`, process.execPath, '-e', program)
       await until('the server listens', () => server.hasEnded || server.stdout.includes('listening'))
       const file = join(lab.folder, 'upload')
       writeFileSync(file, FILE)
-      const { stdout } = await lab.inside(
-        'c1',
-        'curl',
-        '-sS',
-        '-m',
-        '30',
-        '-T',
-        file,
-        'http://198.18.1.3:8081/',
-      ).ended
-      expect(stdout).to.equal(createHash('sha256').update(FILE).digest('hex'))
+      return async (limit: number) => {
+        const url = `http://198.18.1.${n}:8081/`
+        return (await lab.inside('c1', 'curl', '-sS', '-m', String(limit), '-T', file, url).ended).stdout
+      }
+    }
+    const HASH = createHash('sha256').update(FILE).digest('hex')
+
+    it('takes uploads whole, and tells senders of larger packets what fits', async () => {
+      const upload = await hashing(3)
+      expect(await upload(30)).to.equal(HASH)
       const ping = await lab.inside(
         'c1',
         'ping',
@@ -235,6 +235,19 @@ describe('faults among real hosts', function () {
         '198.18.1.3',
       ).ended
       expect(ping.stdout).to.match(/From 10\.0\.1\.1 .*mtu ?= ?1380/)
+    })
+
+    it("takes uploads again when only the server's end has become narrow and its agent has seen it", async () => {
+      const upload = await hashing(2)
+      lab.ip('s2', 'link set eth0 mtu 1400')
+      try {
+        // Segments that do not fit stand in nobody's way.
+        await upload(2)
+        await served(ALL)
+        await until('an upload arrives', async () => (await upload(3)) === HASH, AGAIN_MS)
+      } finally {
+        lab.ip('s2', 'link set eth0 mtu 1500')
+      }
     })
   })
 

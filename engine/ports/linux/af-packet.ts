@@ -39,6 +39,7 @@ const TAG_TYPE_VALID = 1 << 6
 const TOO_LONG =
   'frames longer than the MTU come in and are dropped; turn segmentation and merging off: ' +
   '`ethtool -K DEVICE tx off tso off gso off` where they are sent, `ethtool -K DEVICE gro off lro off` here'
+const NARROW = 'has the other end of the link a smaller MTU?'
 const UNFINISHED =
   'frames come in whose checksum is left to hardware and cannot be finished here; they are dropped: ' +
   '`ethtool -K DEVICE tx off` where they are sent'
@@ -102,10 +103,13 @@ export class AfPacketPort implements PortDriver {
     this.capabilities = { maxFrameBytes, checksumsComplete: true, offload: false }
     const frameBytes = maxFrameBytes + VLAN_TAG_BYTES
     this.#incoming = incoming
-    this.#outgoing = new OutgoingFrames(socket, frameBytes, this.counters, () => {
+    const isUp = () => {
       this.checkLink()
       return this.#link.up
-    })
+    }
+    const onHopeless = (bytes: number) =>
+      this.#problems.tell('not-taken', `frames of ${bytes} bytes are not taken, and dropped; ${NARROW}`)
+    this.#outgoing = new OutgoingFrames(socket, frameBytes, this.counters, isUp, onHopeless)
     link.check()
   }
 

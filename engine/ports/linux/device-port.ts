@@ -10,6 +10,7 @@ import type { PortCounters } from '../port-driver.ts'
 /** Kinds of trouble; each is told once for a port. */
 export type PortProblemKind =
   | 'frame-too-long' // frames longer than the MTU came: the sender leaves segmentation to hardware
+  | 'not-taken' // frames were never taken by the device: the other end's MTU is smaller
   | 'checksum' // frames came whose checksum nobody can finish
   | 'device-gone' // the device went away
   | 'device-back' // it is there again

@@ -213,6 +213,32 @@ describe('AfPacketPort', () => {
     })
   })
 
+  describe('when the far end takes only shorter frames', () => {
+    it('waits for one of them, loses the next at once, and sends the rest', async () => {
+      rig.there.run('ip link set far mtu 1000')
+      const [short, long, other] = [testFrame(1, 200), testFrame(2, 1514), testFrame(3, 300)]
+      for (const frame of [short, long, other]) transmitted(rig.port, frame)
+      await soon()
+      expect(frameOf(rig.far.taken()), 'one stands in the way').to.deep.equal(frameOf([short]))
+      rig.port.flush(NOW + 9e6)
+      expect(rig.port.counters.transmitDropped).to.equal(0)
+      rig.port.flush(NOW + 10e6)
+      await soon()
+      expect(frameOf(rig.far.taken())).to.deep.equal(frameOf([other]))
+      for (const frame of [long, short]) transmitted(rig.port, frame, NOW + 11e6)
+      await soon()
+      expect(frameOf(rig.far.taken()), 'no waiting for its like').to.deep.equal(frameOf([short]))
+      expect(rig.port.counters.transmitDropped).to.equal(2)
+      expect(rig.problems.map(({ message }) => message).join()).to.match(
+        /^eth0: frames of 1514 bytes .*smaller MTU/,
+      )
+      rig.there.run('ip link set far mtu 1500')
+      transmitted(rig.port, long, NOW + 12e6)
+      await soon()
+      expect(frameOf(rig.far.taken()), 'it is tried every time').to.deep.equal(frameOf([long]))
+    })
+  })
+
   describe('when the link changes', () => {
     it('knows at once that its device was switched off', async () => {
       rig.here.run('ip link set near down')
