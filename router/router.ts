@@ -147,7 +147,12 @@ export class Router {
     const configurator = this.#configurator
     if (configurator === undefined)
       return Promise.reject(new ControlError('unsupported', 'this router has no configuration file'))
-    return this.#turns.take(() => configurator.reload(dryRun))
+    return this.#turns.take(async () => {
+      const report = await configurator.reload(dryRun)
+      // What the start had to say of the file and of what it declares is over.
+      if (!dryRun) this.#warnings = []
+      return report
+    })
   }
 
   list(): InstalledReport[] {

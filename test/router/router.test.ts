@@ -102,7 +102,11 @@ describe('Router', () => {
       expect(kit.router.warnings).to.deep.equal([
         'router.yaml has changed since the router died (pronto reload); the configuration that was in force last is used',
       ])
+      const dryRun = await kit.router.reload(true)
+      expect(dryRun.changes).to.include('open-tunnel s2')
+      expect(kit.router.warnings).to.have.length(1)
       expect((await kit.router.reload(false)).changes).to.include('open-tunnel s2')
+      expect(kit.router.warnings, 'after the reload').to.deep.equal([])
     })
 
     it('does so after the end of a router whose engine broke, too', async () => {
