@@ -63,6 +63,30 @@ const TIME: readonly Attack[] = [
   attack('floods with questions', `for (;;) try { router.query.get({ table: 'flows' }) } catch {}`, STOPPED, {
     times: 1,
   }),
+  attack(
+    'floods the proxies',
+    `for (;;) try { router.http.get('https://a.example/', () => 0) } catch {}`,
+    ENDED,
+  ),
+  attack(
+    'floods the proxies within its time',
+    `for (let n = 0; n < 500; n++) router.http.get('https://a.example/', () => 0)`,
+    STOPPED,
+    { says: /refused \(limit\)/ },
+  ),
+  attack(
+    'asks the proxies again at every answer',
+    `const again = () => router.http.get('https://a.example/', (answer) => { router.log.info(answer.code); again() })
+     for (let n = 0; n < 60; n++) again()`,
+    STOPPED,
+    { at: 'message', times: 1, says: /unsupported|limit/ },
+  ),
+  attack('hides a host in a URL', `router.http.get('https://a.example@b.example/', () => 0)`, STOPPED, {
+    says: /refused \(invalid\)/,
+  }),
+  attack('asks for an inner server', `router.http.get('http://169.254.169.254/', () => 0)`, STOPPED, {
+    says: /refused \(forbidden\)/,
+  }),
   attack('logs what loops as text', `router.log.info({ toString() { for (;;); } })`, EITHER),
   attack('sends what loops as JSON', `router.messages.send('x', { get x() { for (;;); } })`, ENDED),
 ]

@@ -135,6 +135,14 @@ const command: Json = fc.oneof(
     of('set-class', { name, weight: fc.constantFrom(0.1, 1e6) }),
     of('remove-class', { name }),
     of('send', { topic: name, body: fc.jsonValue() }),
+    of('fetch', {
+      subscription: small,
+      url: fc.constantFrom('https://a.example/', 'https://a.example@b.example/', 'http://10.0.2.9:8080', 'x'),
+      redirects: small,
+    }),
+    of('lookup-certificate', { subscription: small, name }),
+    of('sign', { subscription: small, key: name, text: fc.string() }),
+    of('verify', { subscription: small, key: name, text: fc.string(), signature: fc.string() }),
     of('listen', { subscription: small, topic: name, schema: fc.jsonValue() }),
     of('watch', {
       subscription: small,
