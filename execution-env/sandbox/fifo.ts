@@ -9,7 +9,7 @@ import { spawnSync } from 'node:child_process'
 import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { FifoEnds } from './descriptor.ts'
+import { closeEnds, type FifoEnds } from './descriptor.ts'
 import { findTool } from './tools.ts'
 
 /**
@@ -25,7 +25,10 @@ export function openFifoPair(blocking: boolean): { readonly router: FifoEnds; re
     if (made.status !== 0) throw new Error('mkfifo failed', { cause: made.error })
     const mode = blocking ? 0 : constants.O_NONBLOCK
     const to = openBothEnds(paths[0], 0, mode)
-    const from = openBothEnds(paths[1], mode, 0)
+    const from = openOr(
+      () => closeEnds(to),
+      () => openBothEnds(paths[1], mode, 0),
+    )
     return {
       router: { readFd: from.readFd, writeFd: to.writeFd, polled: !blocking },
       child: { readFd: to.readFd, writeFd: from.writeFd },
@@ -40,8 +43,22 @@ function openBothEnds(path: string, readMode: number, writeMode: number): FifoEn
   const opener = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
     const writeFd = openSync(path, constants.O_WRONLY | writeMode)
-    return { readFd: openSync(path, constants.O_RDONLY | readMode), writeFd }
+    const readFd = openOr(
+      () => closeSync(writeFd),
+      () => openSync(path, constants.O_RDONLY | readMode),
+    )
+    return { readFd, writeFd }
   } finally {
     closeSync(opener)
+  }
+}
+
+/** Opens something; where it cannot be opened, what was opened before is given back. */
+function openOr<Opened>(giveBack: () => void, open: () => Opened): Opened {
+  try {
+    return open()
+  } catch (error) {
+    giveBack()
+    throw error
   }
 }

@@ -53,11 +53,17 @@ export class Launched {
     const node = [process.execPath, ...nodeFlags(program), program, JSON.stringify(settings)]
     const [command, ...parameters] = [...confinement.prefix, ...node] as unknown as [string, ...string[]]
     const { router, child } = openFifoPair(options.blocking)
-    this.#folder = mkdtempSync(join(tmpdir(), 'pronto-'))
-    this.#errorFd = openUnnamed(join(this.#folder, 'stderr'))
     this.confinement = confinement
     this.channel = new Channel(router, FRAME_BYTES_MAX)
+    // A start that fails is tried again: it must leave nothing open.
+    const undo = [() => this.channel.close()]
     try {
+      const folder = mkdtempSync(join(tmpdir(), 'pronto-'))
+      undo.push(() => rmSync(folder, { recursive: true, force: true }))
+      const errorFd = openUnnamed(join(folder, 'stderr'))
+      undo.push(() => closeSync(errorFd))
+      this.#folder = folder
+      this.#errorFd = errorFd
       this.#child = spawn(command, parameters, {
         cwd: this.#folder,
         env: {},
@@ -65,6 +71,9 @@ export class Launched {
         detached: true,
         stdio: ['ignore', 'ignore', this.#errorFd, child.readFd, child.writeFd],
       })
+    } catch (error) {
+      for (const each of undo.reverse()) each()
+      throw error
     } finally {
       closeEnds(child)
     }
