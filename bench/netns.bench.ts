@@ -17,9 +17,9 @@ import { NetnsPrograms, PAGES, type RunningRouter } from './netns-programs.ts'
 import { type Contestant, missing, NetnsRig, SERVICES } from './netns-rig.ts'
 
 const IDLE_MS = 10_000
-const SETTLE_MS = 1_000
-const FLOOD_ROUNDS = 7
-const FLOOD_MS = 800
+const SETTLE_MS = 3_000
+const FLOOD_ROUNDS = 11
+const FLOOD_MS = 500
 /** More than anybody can send. */
 const FLAT_OUT = 1e9
 const PROBE_ROUNDS = 3

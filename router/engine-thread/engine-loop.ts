@@ -45,6 +45,7 @@ export class EngineLoop {
   #sleeping = false
   #stopped = false
   #woken = false
+  #worked = 0
 
   constructor(options: EngineLoopOptions) {
     this.#options = options
@@ -52,6 +53,11 @@ export class EngineLoop {
 
   start(): void {
     this.#again()
+  }
+
+  /** Grows whenever somebody has done something. */
+  get worked(): number {
+    return this.#worked
   }
 
   /** Something was asked of a worker. */
@@ -84,6 +90,7 @@ export class EngineLoop {
       let moved = 0
       for (let i = 0; i < workers.length; i++) moved += workers[i]!.poll(now)
       if (moved === 0) return this.#rest(now)
+      this.#worked += moved
       if (now - began > SLICE_NS) return this.#again()
     }
   }

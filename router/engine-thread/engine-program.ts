@@ -9,12 +9,17 @@ import { PictureSource } from './pictures.ts'
 
 /** How often it is looked whether the picture has changed, without anybody having asked. */
 const PICTURE_MS = 1_000
+/** Where nothing was done it is looked so much more seldom: looking costs more than all else that an idle router does. */
+const IDLE_LOOKS = 5
 
 assert(parentPort !== null, 'this is the program of a thread')
 const port = parentPort
 const { seed } = workerData as EngineThreadOptions
 let facilities: EngineFacilities | undefined
 let pictures: PictureSource | undefined
+/** What had been done when it was last looked, and how often it was not looked since. */
+let worked = -1
+let skipped = 0
 
 const send = (message: Message): void => port.postMessage(message)
 
@@ -34,7 +39,15 @@ function begin(config: RouterConfig): void {
   // Whatever ends this thread: what it has taken outlives it in the kernel.
   process.once('exit', () => facilities?.giveBack())
   pictures = new PictureSource(plugins, () => plugins.sandboxes())
-  setInterval(sendPicture, PICTURE_MS).unref()
+  setInterval(lookForNews, PICTURE_MS).unref()
+}
+
+function lookForNews(): void {
+  const now = facilities?.worked ?? 0
+  if (now === worked && ++skipped < IDLE_LOOKS) return
+  worked = now
+  skipped = 0
+  sendPicture()
 }
 
 function sendPicture(): void {

@@ -117,6 +117,11 @@ export class EngineFacilities {
     this.#loop.start()
   }
 
+  /** Grows whenever anything was done. */
+  get worked(): number {
+    return this.#loop.worked
+  }
+
   /** Carries out what came of signaling. */
   signals({ judged, send, tell, picture }: Signals): void {
     const now = clock()
