@@ -17,6 +17,12 @@ const FILE = 'lock'
 /** Locks of locks of locks: more means that routers are killed faster than they start. */
 const DEPTH_MAX = 4
 
+/** Fields of a process's status, counted from the third. */
+const STATE = 0
+const STARTED = 19
+/** A zombie. */
+const ENDED = 'Z'
+
 /** A process that another one may not mistake for itself. */
 interface Holder {
   readonly pid: number
@@ -122,31 +128,38 @@ function parseHolder(text: string): Holder | undefined {
   }
 }
 
-/** Whether the very process that is named lives: its number may be another one's by now. */
+/**
+ * Whether the very process that is named lives: its number may be another one's by now, and one that has ended and
+ * whose parent has not asked for it holds nothing any more.
+ */
 function isAlive({ pid, began }: Holder): boolean {
   try {
     process.kill(pid, 0)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
   }
+  if (statusOf(pid)?.[STATE] === ENDED) return false
   const now = beginningOf(pid)
   return began === '' || now === '' || now === began
 }
 
 /** When a process began: the boot and the ticks since on Linux, what ps(1) says elsewhere; empty when unknown. */
 function beginningOf(pid: number): string {
-  const status = readOrNothing(`/proc/${pid}/stat`)
+  const fields = statusOf(pid)
   const boot = readOrNothing('/proc/sys/kernel/random/boot_id')?.trim()
-  if (status !== undefined && boot !== undefined) {
-    // The name of the program may hold anything; after it come fields 3 and on, and 22 is the start.
-    const fields = status.slice(status.lastIndexOf(')') + 2).split(' ')
-    return `${boot} ${fields[19]}`
-  }
+  if (fields !== undefined && boot !== undefined) return `${boot} ${fields[STARTED]}`
   const { stdout } = spawnSync('ps', ['-o', 'lstart=', '-p', `${pid}`], {
     encoding: 'utf8',
     env: { LC_ALL: 'C' },
   })
   return stdout?.trim() ?? ''
+}
+
+/** What Linux says of a process, from the third field of proc_pid_stat(5) on; undefined where it says nothing. */
+function statusOf(pid: number): string[] | undefined {
+  const status = readOrNothing(`/proc/${pid}/stat`)
+  // The name of the program before may hold anything.
+  return status?.slice(status.lastIndexOf(')') + 2).split(' ')
 }
 
 function readOrNothing(path: string): string | undefined {

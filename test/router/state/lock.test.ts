@@ -7,6 +7,7 @@ import { afterEach, describe, it } from 'mocha'
 import { RouterProcess } from '../../../router/router-process.ts'
 import { StateError } from '../../../router/state/errors.ts'
 import { StateLock } from '../../../router/state/lock.ts'
+import { requireLinux } from '../../support/linux.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 const CHILD = fileURLToPath(new URL('./holding-child.ts', import.meta.url))
@@ -74,6 +75,24 @@ describe('StateLock', () => {
     writeFileSync(join(folder, 'lock'), text.replace(/"began":"[^"]*"/, '"began":"another boot 17"'))
     expect(codeOf(folder)).to.equal('taken')
     lock.release()
+  })
+
+  it('is taken over from a dead process that its parent has not asked for', async function () {
+    requireLinux(this)
+    const folder = temporaryFolder('pronto-lock-')
+    // The child ends soon, and its parent is by then a program that never looks after children.
+    const parent = spawn('sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 60'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    children.push(parent)
+    const pid = await new Promise<number>((settle) =>
+      parent.stdout!.setEncoding('utf8').once('data', (text: string) => settle(Number(text))),
+    )
+    const status = (): string[] => readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]!.split(' ')
+    while (status()[0] !== 'Z') await new Promise((settle) => setTimeout(settle, 5))
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
+    writeFileSync(join(folder, 'lock'), JSON.stringify({ pid, began: `${boot} ${status()[19]}` }))
+    expect(codeOf(folder)).to.equal('taken')
   })
 
   it('is taken over where the file says nothing, and what was left lies no more', () => {
