@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { after, afterEach, before, beforeEach, describe, it } from 'mocha'
 import { Random } from '../../engine/random.ts'
-import { parseMacAddress } from '../../engine/wire/index.ts'
+import { formatMacAddress, parseMacAddress } from '../../engine/wire/index.ts'
 import { patternChunk } from '../../host/stack/index.ts'
 import { FaultLab } from '../support/fault-lab.ts'
 import { KernelUdp } from '../support/kernel-udp.ts'
@@ -18,7 +18,7 @@ import { RawDevice } from '../support/raw-device.ts'
 const NAME = `rf-${randomBytes(3).toString('hex')}`
 const FILE_BYTES = 12_000_000
 /** Of a download: long enough for a fault in its middle. */
-const RATE = '3M'
+const RATE = '2M'
 const SERVERS = [1, 2, 3] as const
 /** How long hosts and router may take to find together again; they take seconds. */
 const AGAIN_MS = 30_000
@@ -193,6 +193,7 @@ describe('faults among real hosts', function () {
       it(`sends new flows elsewhere meanwhile, and what ran goes on, ${where}`, async () => {
         const download = await Download.from('198.18.1.2')
         pull()
+        expect(download.isUnderWay, 'the fault is in its middle').to.equal(true)
         await served(['s1', 's3'])
         plug()
         await served(ALL)
@@ -280,6 +281,25 @@ describe('faults among real hosts', function () {
       expect(attacker.taken().filter((frame) => frame[12] === 8 && frame[13] === 0)).to.deep.equal([])
       attacker.close()
     })
+
+    it('sends new flows elsewhere when a server believes that the router is somebody else, until its address is pinned', async () => {
+      const attacker = new RawDevice(lab.lan.path, 'br0')
+      const text = /ether ([0-9a-f:]{17})/.exec(lab.lan.run('ip link show br0'))![1]!
+      const senderMac = parseMacAddress(text)!
+      const destination = macOf('s1', 'eth0')
+      const lie = arpFrame({ operation: 2, senderMac, sender: '10.0.2.1', target: '10.0.2.2', destination })
+      const liar = setInterval(() => attacker.send(lie), 100)
+      const neighbour = `10.0.2.1 lladdr ${formatMacAddress(macOf('r1', 'eth1'))} dev eth0`
+      try {
+        await served(['s2', 's3'])
+        lab.ip('s1', `neigh replace ${neighbour} nud permanent`)
+        await served(ALL)
+      } finally {
+        clearInterval(liar)
+        attacker.close()
+        lab.ip('s1', `neigh replace ${neighbour} nud stale`)
+      }
+    })
   })
 
   describe('when packets have sources that no host can have', () => {
@@ -361,6 +381,7 @@ describe('faults among real hosts', function () {
     it('fails what ran there, sends new flows elsewhere, and takes it in when it is back', async () => {
       const download = await Download.from('198.18.1.2', '--speed-limit', '1000', '--speed-time', '3')
       await lab.host('s2').fail()
+      expect(download.isUnderWay, 'the fault is in its middle').to.equal(true)
       await served(['s1', 's3'])
       expect(await download.code(), 'too slow').to.equal(28)
       await lab.host('s2').recover(0)
@@ -382,6 +403,7 @@ describe('faults among real hosts', function () {
       const rules = lab.ip('s2', 'rule')
       const download = await Download.from('198.18.1.2')
       await lab.processOf('s2', 'agent').kill()
+      expect(download.isUnderWay, 'the fault is in its middle').to.equal(true)
       await served(['s1', 's3'])
       expect(lab.ip('s2', 'route show table local')).to.contain('local 198.18.0.0/15')
       expect(await download.code()).to.equal(0)
@@ -418,6 +440,7 @@ describe('faults among real hosts', function () {
     it('loses nothing of flows that run, and decides again soon', async () => {
       const download = await Download.from('198.18.0.80')
       await lab.router.kill('sandbox')
+      expect(download.isUnderWay, 'the fault is in its middle').to.equal(true)
       await served(ALL)
       expect(await download.code()).to.equal(0)
       await lab.router.refresh()
@@ -430,6 +453,7 @@ describe('faults among real hosts', function () {
       const same = await Download.from('198.18.1.3')
       const others = await Promise.all([Download.from('198.18.0.80'), Download.from('198.18.0.80')])
       await lab.router.kill('process')
+      expect(same.isUnderWay, 'the fault is in its middle').to.equal(true)
       await served(ALL)
       expect(await same.code()).to.equal(0)
       for (const each of others) expect(await each.code(), 'whole, or reset').to.be.oneOf([0, 56])
