@@ -17,7 +17,7 @@ export interface CapturePart {
 const MOST_CAPTURES = 8
 /** Bytes that wait to be taken, a capture. */
 const WAITING_BYTES = 4 << 20
-/** A capture that nobody takes from for so long is given up: whoever wanted it is gone. */
+/** A capture that is full, or in the way, and from which nobody takes for so long, is given up. */
 const FORSAKEN_NS = 60e9
 
 interface Capture {
@@ -55,16 +55,18 @@ export class PortCaptures {
     const capture = { port, blocks: [], bytes: 0, omitted: 0, takenAt: this.#now() } as unknown as Capture & {
       sink: FrameSink
     }
+    const number = this.#next++
     const writer = new CaptureWriter((block) => this.#keep(capture, block), {
       epochSeconds: Math.floor(epochSeconds),
       snapLength: snapBytes,
     })
     const show = writer.port(port)
     capture.sink = (direction, bytes, start, length, now, comment) => {
-      if (capture.bytes > WAITING_BYTES) capture.omitted++
-      else show(direction, bytes, start, length, Math.floor(now), comment)
+      if (capture.bytes <= WAITING_BYTES)
+        return show(direction, bytes, start, length, Math.floor(now), comment)
+      capture.omitted++
+      if (now - capture.takenAt > FORSAKEN_NS) this.end(number)
     }
-    const number = this.#next++
     this.#captures.set(number, capture)
     this.#show(port)
     return number
