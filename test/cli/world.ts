@@ -6,6 +6,7 @@ import { NEVER_STOP, type Stop } from '../../cli/stop.ts'
 import { Terminal } from '../../cli/terminal.ts'
 import {
   type Backend,
+  type BackendName,
   type BackendRegistry,
   BackendUnavailableError,
   type Capabilities,
@@ -56,7 +57,7 @@ export function measurementsOf(lab: Lab): Measurements {
 
 /** A backend that records how it was called. */
 export class FakeBackend implements Backend {
-  readonly name = 'sim'
+  readonly name: BackendName = 'sim'
   readonly capabilities: Capabilities
   readonly calls: { how: string; lab: Lab; options?: RunOptions }[] = []
   /** What a run does. */
