@@ -6,7 +6,10 @@ import { CommandError } from './command.ts'
 /** The bytes of a file. @throws CommandError `unreadable`, `limit` */
 export function readInput(file: string, maxBytes: number): Uint8Array {
   try {
-    const { size } = statSync(file)
+    const status = statSync(file)
+    const { size } = status
+    if (status.isDirectory())
+      throw new CommandError('unreadable', `${file}: expected a file, this is a folder`)
     if (size <= maxBytes) return readFileSync(file)
     throw new CommandError('limit', `${file}: ${size} bytes, expected at most ${maxBytes}`)
   } catch (error) {

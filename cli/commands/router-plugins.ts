@@ -1,6 +1,6 @@
 /** Commands about the plugins of a router: load, upgrade, rollback, unload, list, logs, call. */
 import { readDocument, readDocumentFile } from '../../document/index.ts'
-import { MAX_BUNDLE_BYTES } from '../../execution-env/bundle/index.ts'
+import { BundleError, MAX_BUNDLE_BYTES, readBundle } from '../../execution-env/bundle/index.ts'
 import type { JsonValue } from '../../execution-env/contract/index.ts'
 import { formatTable } from '../../lab/index.ts'
 import {
@@ -33,7 +33,7 @@ export const load: Command = {
     ...ROUTER_OPTIONS,
   },
   run(call) {
-    const bundle = readInput(call.arguments[0]!, MAX_BUNDLE_BYTES)
+    const bundle = readBundleFile(call.arguments[0]!)
     const id = call.option('id')
     const priority = numberOption(call, 'priority', -1_000, 1_000)
     const capabilities = fileOption(call, 'allow')
@@ -62,7 +62,7 @@ export const upgrade: Command = {
   },
   run(call) {
     const [id, file] = call.arguments as [string, string]
-    const bundle = readInput(file, MAX_BUNDLE_BYTES)
+    const bundle = readBundleFile(file)
     const state = call.flag('discard-state') ? { state: 'discard' } : {}
     const params = { id, ...configOf(call), ...state, ...dryRunOf(call) }
     return withRouter(call, 'install', async (client) =>
@@ -215,6 +215,18 @@ export const call: Command = {
       return DONE
     })
   },
+}
+
+/** The bytes of a bundle. What is none is told here, with its name, not by the router. */
+function readBundleFile(file: string): Uint8Array {
+  const bytes = readInput(file, MAX_BUNDLE_BYTES)
+  try {
+    readBundle(bytes)
+    return bytes
+  } catch (error) {
+    if (!(error instanceof BundleError)) throw error
+    throw new CommandError(error.code, `${file}: ${error.message} (pronto plugin build makes bundles)`)
+  }
 }
 
 function configOf(each: Call): { config?: JsonValue } {

@@ -117,8 +117,10 @@ export const health: Command = {
 
 function healthLines({ router, version, well, plugins, unwell, warnings, auditLinesLost }: Health): string[] {
   return [
-    `${router} (pronto ${version}) is ${well ? 'well' : 'not well'}; ${plugins} plugins`,
-    ...unwell.map(({ id, state, lastFailure }) => `  ${id} is ${state}: ${harmless(lastFailure)}`),
+    `${router} (pronto ${version}) is ${well ? 'well' : 'not well'}; ${plugins} ${plugins === 1 ? 'plugin' : 'plugins'}`,
+    ...unwell.map(({ id, state, lastFailure }) => {
+      return `  ${id} is ${state}${lastFailure === '' ? '' : `: ${harmless(lastFailure)}`}`
+    }),
     ...warnings
       .flatMap((each) => harmless(each.replaceAll('\n', '; ')).split('\n'))
       .map((each) => `  ${each}`),

@@ -23,7 +23,8 @@ export interface Health {
 
 export function healthOf(router: Router, peer: Peer, counters: ServerCounters): Health {
   const plugins = router.list()
-  const unwell = plugins.filter((each) => each.state !== 'running')
+  // One that an operator has ended, and whose flows drain, is as it should be.
+  const unwell = plugins.filter(({ state }) => state !== 'running' && state !== 'stopping')
   const { lost } = router.audit
   return {
     router: router.name,

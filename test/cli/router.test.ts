@@ -190,7 +190,12 @@ describe('the commands for a router', () => {
       const cases: readonly (readonly [string[], number, string])[] = [
         [['unload', 'none'], 1, 'pronto: no plugin none'],
         [['load', 'nowhere.pronto'], 1, 'pronto: nowhere.pronto: there is no such file or folder'],
-        [['load', sh.file('bad.pronto', 'no bundle')], 1, 'pronto: '],
+        [
+          ['load', sh.file('bad.pronto', 'no bundle')],
+          1,
+          'bad.pronto: byte 0: too short for a bundle (pronto plugin build',
+        ],
+        [['load', '.'], 1, 'pronto: .: expected a file, this is a folder'],
         [
           ['load', sh.file('one.pronto'), '--config', sh.file('c.yaml', '- a list')],
           1,
