@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { describe, it } from 'mocha'
 import { healthOf } from '../../../router/control-server/health.ts'
 
-type Parameters3 = Parameters<typeof healthOf>
+type Given = Parameters<typeof healthOf>
 
 function healthWith(state: string): ReturnType<typeof healthOf> {
   const router = {
@@ -14,9 +14,9 @@ function healthWith(state: string): ReturnType<typeof healthOf> {
   }
   const peer = { via: 'local', name: 'read', roles: new Set(['read']) }
   return healthOf(
-    router as unknown as Parameters3[0],
-    peer as unknown as Parameters3[1],
-    { sessions: 1 } as Parameters3[2],
+    router as unknown as Given[0],
+    peer as unknown as Given[1],
+    { sessions: 1 } as Given[2],
   )
 }
 
