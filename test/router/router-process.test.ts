@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
@@ -7,7 +8,7 @@ import { afterEach, before, describe, it } from 'mocha'
 import { KernelUdp } from '../support/kernel-udp.ts'
 import { requireRoot } from '../support/linux.ts'
 import { requireTool, runTool } from '../support/oracle.ts'
-import { RealRouter } from '../support/real-router.ts'
+import { LAUNCHER, RealRouter } from '../support/real-router.ts'
 
 /** `pronto router run` on devices of a namespace, with the machine's own ping, curl and kernel around it. */
 describe('a router on real ports', function () {
@@ -75,6 +76,33 @@ describe('a router on real ports', function () {
     expect(ping(router, '10.0.2.2')).to.contain(' 5 received')
     await router.end()
     expect(router.router.run('tc qdisc show dev eth0')).to.not.contain('clsact')
+  })
+
+  it('is refused the devices of another one, which goes on', async () => {
+    const router = make()
+    await router.start()
+    const file = join(router.folder, 'r2.yaml')
+    const addresses = { eth1: '10.0.9.1/24' }
+    writeFileSync(file, JSON.stringify({ name: 'r2', state: join(router.folder, 'state2'), addresses }))
+    const words = `env PRONTO_RUNTIME=${router.runtime} ${process.execPath} ${LAUNCHER} router run ${file}`
+    expect(() => router.router.run(words)).to.throw('taking eth1: another router of this machine has it')
+    expect(ping(router, '10.0.2.2')).to.contain(' 5 received')
+  })
+
+  it('takes a device again that was removed and comes back', async () => {
+    const router = make()
+    await router.start()
+    router.router.run('ip link del eth1')
+    router.router.run('ip link add name eth1 type veth peer name peer1')
+    let filters = ''
+    for (let tries = 0; tries < 50 && !filters.includes('pronto_claim'); tries++) {
+      await sleep(100)
+      filters = router.router.run('tc filter show dev eth1 ingress')
+    }
+    expect(filters).to.contain('pronto_claim')
+    await router.end()
+    expect(router.output).to.contain('eth1 is there again')
+    expect(router.router.run('tc qdisc show dev eth1')).to.not.contain('clsact')
   })
 
   it('says which device is missing, and takes none then', async () => {

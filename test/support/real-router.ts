@@ -12,7 +12,7 @@ import { ip, TestNamespace } from './linux.ts'
 import { runTool } from './oracle.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
-const LAUNCHER = fileURLToPath(new URL('../../cli/launcher.mjs', import.meta.url))
+export const LAUNCHER = fileURLToPath(new URL('../../cli/launcher.mjs', import.meta.url))
 const UP_MS = 20_000
 
 /** What a process has said and how it ended. */
