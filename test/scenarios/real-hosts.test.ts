@@ -26,7 +26,7 @@ const ID = randomBytes(3).toString('hex')
 const SERVERS = [1, 2, 3] as const
 const TRANSFER_BYTES = 100_000_000
 /** Of the download: slow enough that much happens meanwhile. */
-const DOWNLOAD_RATE = '12M'
+const DOWNLOAD_RATE = '8M'
 
 /** Configuration of the policy: the servers' shares. */
 const shares = (...weights: readonly number[]) =>
