@@ -42,7 +42,8 @@ export class DeviceClaim {
   readonly #mark: LifeMark
   /** A number that no other claim has. */
   readonly #handle = randomInt(1, 2 ** 31)
-  #undo: Undo[] = []
+  #removeFilter: Undo = () => {}
+  #mergeAgain: Undo = () => {}
 
   /**
    * Takes a device, which is brought up.
@@ -66,15 +67,23 @@ export class DeviceClaim {
     }
   }
 
-  /** Takes the device that has the name now: the one that was taken is gone. @throws LinuxError */
+  /** Takes the device that has the name now: the one that was taken is gone, or has another. @throws LinuxError */
   renew(): void {
-    this.#undo = []
-    this.#take()
+    quietly(this.#removeFilter)
+    try {
+      this.#take()
+    } catch (error) {
+      quietly(this.#removeFilter)
+      throw error
+    }
   }
 
   /** Gives the device back. Idempotent. */
   close(): void {
-    for (const each of this.#undo.splice(0).reverse()) quietly(each)
+    quietly(this.#removeFilter)
+    quietly(this.#mergeAgain)
+    this.#removeFilter = () => {}
+    this.#mergeAgain = () => {}
     this.#mark.close()
     this.#netlink.close()
   }
@@ -86,7 +95,7 @@ export class DeviceClaim {
       throw new LinuxError('unsupported', `taking ${this.#device}`, 'it is not an Ethernet device')
     this.#checkOthers(index)
     if (!isUp) setLinkUp(netlink, index, true)
-    this.#undo.push(mergeNothing(this.#device))
+    this.#mergeAgain = mergeNothing(this.#device)
     this.#discardForTheStack(index)
     // Whoever came at the same moment sees us as well: none of both has it rather than both.
     this.#checkOthers(index)
@@ -107,10 +116,10 @@ export class DeviceClaim {
     const netlink = this.#netlink
     const place = placeOf(index, this.#handle)
     addClsact(netlink, index)
-    this.#undo.push(() => {
+    this.#removeFilter = () => {
       detachIngress(netlink, place)
       removeClsactIfEmpty(netlink, index)
-    })
+    }
     const program = new BpfProgram(NAME, new BpfAssembler().move(R0, ACTION_DISCARD).exit().assemble())
     try {
       attachIngress(netlink, place, program, nameOf(this.#handle))

@@ -105,6 +105,20 @@ describe('DeviceClaim', () => {
     })
   })
 
+  describe('when the device gets another name and another one gets its own', () => {
+    it('takes that one, and gives the first one back', () => {
+      const taken = claim()
+      space.run('ip link set d0 down')
+      space.run('ip link set d0 name d9')
+      space.run('ip link add name d0 type veth peer name d2')
+      inNamespace(space.path, () => taken.renew())
+      expect(listFilters(netlink, findLink(netlink, 'd9').index)).to.deep.equal([])
+      expect(filters()).to.have.length(1)
+      inNamespace(space.path, () => taken.close())
+      expect(filters()).to.deep.equal([])
+    })
+  })
+
   describe('LifeMark', () => {
     it('is seen in its namespace as long as it is there', () => {
       const seen = () => inNamespace(space.path, () => LifeMark.isSeen('pronto mark'))
