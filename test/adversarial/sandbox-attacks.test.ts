@@ -75,8 +75,11 @@ describe('A plugin that attacks (R-PR-02, R-PR-04)', () => {
     if (refusal !== '') return { end: 'refused', told: refusal }
     for (let round = 0; round < (each.times ?? 3) && reportOf(ATTACKER)!.state === 'running'; round++)
       await traffic.during(() => strike(each))
-    const { state, lastFailure } = reportOf(ATTACKER)!
-    const told = [lastFailure, ...traffic.rig.log(ATTACKER)].join('\n')
+    const toldSoFar = () => [reportOf(ATTACKER)!.lastFailure, ...traffic.rig.log(ATTACKER)].join('\n')
+    // What comes back later is told later.
+    if (each.says !== undefined) await traffic.during(() => traffic.until(() => each.says!.test(toldSoFar())))
+    const { state } = reportOf(ATTACKER)!
+    const told = toldSoFar()
     expect(state).to.be.oneOf(['running', 'quarantined'])
     return { end: state === 'running' ? 'contained' : 'quarantined', told }
   }
