@@ -27,7 +27,7 @@ describe('PortCaptures', () => {
     /** Frames of 1500 bytes. */
     carry(frames: number): void {
       const frame = new Uint8Array(1_500)
-      for (let each = 0; each < frames; each++) this.sink?.('in', frame, 0, frame.length, this.now, '')
+      for (let each = 0; each < frames; each++) this.sink?.('receive', frame, 0, frame.length, this.now, '')
     }
   }
 
