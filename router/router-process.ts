@@ -2,11 +2,11 @@
  * A router on real ports, from its configuration file to its end. The one idea: the same Router as in a laboratory,
  * with its engine in a thread of its own; here is decided in which order things come and, in reverse, go.
  */
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { DocumentError, readDocumentFile } from '../document/index.ts'
 import { parseRouterConfig, type RouterConfig } from './config/index.ts'
 import type { ConfigurationText } from './configurator.ts'
-import { makeRouterFolder } from './control/runtime-folder.ts'
+import { makeRouterFolder, removeRouterFolder } from './control/runtime-folder.ts'
 import { ControlServer } from './control-server/server.ts'
 import { EngineThread } from './engine-thread/engine-thread.ts'
 import { HostServices } from './host-services.ts'
@@ -114,7 +114,13 @@ export class RouterProcess {
     try {
       await router.start()
       const { local, remote } = config
-      const server = await ControlServer.open({ router, folder, local, remote })
+      const server = await ControlServer.open({
+        router,
+        folder,
+        local,
+        remote,
+        uploads: join(state, 'uploads'),
+      })
       return new RouterProcess(router, folder, server, thread, signaling, services, lock)
     } catch (error) {
       signaling?.close()
@@ -133,6 +139,7 @@ export class RouterProcess {
       this.#services.close()
     } finally {
       await this.#thread.close(DRAIN_MS)
+      removeRouterFolder(this.folder)
       this.#lock.release()
     }
   }

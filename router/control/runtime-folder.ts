@@ -2,7 +2,7 @@
  * Where routers of this machine are found: one folder for each, with a socket for each role. The one idea: who may
  * reach a socket is who the file system lets; a name is a path below one well-known folder.
  */
-import { chmodSync, lstatSync, mkdirSync, readdirSync } from 'node:fs'
+import { chmodSync, lstatSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ControlError } from './errors.ts'
@@ -41,6 +41,15 @@ export function makeRouterFolder(name: string, base = runtimeFolder()): string {
     makeOwn(folder)
   }
   return folder
+}
+
+/** Removes a router's folder once nothing is in it, and nothing else. */
+export function removeRouterFolder(folder: string): void {
+  try {
+    rmdirSync(folder)
+  } catch {
+    // A successor is at work there already, or it is gone.
+  }
 }
 
 function makeOwn(folder: string): void {

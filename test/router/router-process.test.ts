@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
@@ -66,6 +66,7 @@ describe('a router on real ports', function () {
     expect([code, signal]).to.deep.equal([0, null])
     expect(output).to.contain('has ended')
     expect(router.router.run('tc qdisc show dev eth0')).to.not.contain('clsact')
+    expect(existsSync(join(router.runtime, 'r1'))).to.equal(false)
   })
 
   it('cleans up at its next start what a killed one has left', async () => {
