@@ -1,5 +1,5 @@
 /** `pronto lab run` and `pronto lab up`: a lab brought to life, its report told and written. */
-import { accessSync, constants, statSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, statSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import {
@@ -67,6 +67,8 @@ async function bringToLife(call: Call, how: 'run' | 'up'): Promise<ExitCode> {
   const labFile = loadLab(call)
   const reportFile = pathOption(call, 'report')
   if (reportFile !== undefined) checkWritable(reportFile, 'report')
+  const captureFolder = pathOption(call, 'pcap')
+  if (captureFolder !== undefined) makeFolder(captureFolder, 'pcap')
   const replay = how === 'run' ? replayOption(call, labFile) : undefined
   const recordFile = how === 'up' ? pathOption(call, 'record') : undefined
   if (recordFile !== undefined) {
@@ -82,7 +84,7 @@ async function bringToLife(call: Call, how: 'run' | 'up'): Promise<ExitCode> {
   let report: Report
   try {
     report = await run(labFile, opened, {
-      captureFolder: pathOption(call, 'pcap'),
+      captureFolder,
       onProgress: (each) => progress.update(each),
       onReady: (nodes) => {
         progress.end()
@@ -138,6 +140,18 @@ function tellRecord(call: Call, record: string): void {
     `What operators asked for: ${record}`,
     `To repeat it: pronto lab run ${call.arguments[0]} --replay ${record}`,
   )
+}
+
+function makeFolder(folder: string, option: string): void {
+  try {
+    mkdirSync(folder, { recursive: true })
+    accessSync(folder, constants.W_OK)
+  } catch (error) {
+    throw new CommandError(
+      'unreadable',
+      `--${option}: cannot write to ${folder}: ${(error as Error).message}`,
+    )
+  }
 }
 
 /** Better now than after a long run. */

@@ -244,6 +244,14 @@ describe('the pronto command', () => {
       expect(JSON.parse(readFileSync(file, 'utf8'))).to.include({ lab: 'sample' })
     })
 
+    it('looks before the run whether captures can be written', async () => {
+      const backend = new FakeBackend()
+      const { code, err } = await type(['lab', 'run', good, '--pcap', join(good, 'below')], backend)
+      expect(code).to.equal(1)
+      expect(err).to.match(/^pronto: --pcap: cannot write to .*below: ENOTDIR/)
+      expect(err).to.not.contain('fault of pronto')
+    })
+
     it('looks before the run whether the report can be written', async () => {
       const backend = new FakeBackend()
       const { code, err } = await type(['lab', 'run', good, '--report', join(folder, 'none', 'x')], backend)
