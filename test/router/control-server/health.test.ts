@@ -13,11 +13,7 @@ function healthWith(state: string): ReturnType<typeof healthOf> {
     audit: { lost: 0 },
   }
   const peer = { via: 'local', name: 'read', roles: new Set(['read']) }
-  return healthOf(
-    router as unknown as Given[0],
-    peer as unknown as Given[1],
-    { sessions: 1 } as Given[2],
-  )
+  return healthOf(router as unknown as Given[0], peer as unknown as Given[1], { sessions: 1 } as Given[2])
 }
 
 describe('health', () => {
