@@ -39,6 +39,11 @@ export interface EngineOptions {
   readonly slab?: PacketSlabOptions
   readonly flows?: Omit<FlowTableOptions, 'seed'>
   readonly upcalls?: Omit<UpcallOptions, 'seed'>
+  /**
+   * How often a twentieth of the flow table, at least 64 entries, is looked through for flows that are over. Default
+   * 100 ms: what keeps a simulator exact would keep a machine awake.
+   */
+  readonly sweepNs?: Nanoseconds
   /** Sees every drop. For captures. */
   readonly onDrop?: DropSink
 }

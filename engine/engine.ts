@@ -39,8 +39,8 @@ const ENGINE_CLOSED = dropCode('engine-closed')
 
 /** Batches taken from a port, and sent by one, in a poll: no port keeps the others waiting. */
 const BATCHES = 4
-/** How often a slice of the flow table is looked through, and how many slices make the whole. */
-const SWEEP_INTERVAL_NS = 100 * MILLISECOND
+/** How often a slice of the flow table is looked through if nobody says, and how many slices make the whole. */
+const SWEEP_NS = 100 * MILLISECOND
 const SWEEP_ROUNDS = 20
 const SWEEP_LEAST = 64
 /** Units of background merging of filters per poll. */
@@ -72,9 +72,11 @@ export class Engine {
     this.#forwarder.drop(packet, code, now)
   }
   #closed = false
+  readonly #sweepNs: Nanoseconds
   #sweptAt: Nanoseconds = 0
 
   constructor(options: EngineOptions) {
+    this.#sweepNs = options.sweepNs ?? SWEEP_NS
     const flowSink = options.flows?.ended
     const ended: FlowSink = (flow, end) => {
       this.owned.ended(flow, end)
@@ -140,7 +142,7 @@ export class Engine {
     const { upcalls, neighbours, fragments, reassembly, flows, filters } = this.#stages
     let at = Math.min(upcalls.pollAt, neighbours.pollAt, fragments.pollAt(), reassembly.pollAt())
     at = Math.min(at, this.query.pollAt)
-    if (flows.size > 0) at = Math.min(at, this.#sweptAt + SWEEP_INTERVAL_NS)
+    if (flows.size > 0) at = Math.min(at, this.#sweptAt + this.#sweepNs)
     if (filters.pending) at = now
     for (let i = 0; i < this.#ports.length; i++) {
       const port = this.#ports[i]
@@ -284,7 +286,7 @@ export class Engine {
     if (upcalls.pollAt <= now) this.#expireUpcalls(now)
     if (fragments.pollAt() <= now) fragments.expire(now)
     if (reassembly.pollAt() <= now) reassembly.expire(now)
-    if (flows.size > 0 && now - this.#sweptAt >= SWEEP_INTERVAL_NS) {
+    if (flows.size > 0 && now - this.#sweptAt >= this.#sweepNs) {
       // The whole table once in SWEEP_ROUNDS intervals, however large it is.
       flows.sweep(now, Math.ceil(flows.entries / SWEEP_ROUNDS) + SWEEP_LEAST)
       this.#sweptAt = now

@@ -1,6 +1,6 @@
 /**
  * The loop of an engine on real ports: works while there is work, sleeps while there is none. The one idea: the clock
- * is read once a round; a round that moved nothing is followed by waiting for a descriptor or for the next time that
+ * is read once a round; when nothing has moved for a moment, it waits for a descriptor or for the next time that
  * anybody named, whichever comes first; and the event loop gets its turn at least once a millisecond of work, so that
  * what is asked of this thread is never far from being heard.
  */
@@ -37,6 +37,8 @@ export interface EngineLoopOptions {
 const SLICE_NS = MILLISECOND
 /** Nearer than this it is not worth falling asleep. */
 const NEAR_NS = 60_000
+/** Rounds without work before falling asleep: whoever sends pays for waking us, each time. */
+const AWAKE_NS = 50_000
 /** Longest sleep: what nobody announces (a sandbox that fell silent) is noticed after that. */
 const LONGEST_NS = 500 * MILLISECOND
 
@@ -46,6 +48,7 @@ export class EngineLoop {
   #stopped = false
   #woken = false
   #worked = 0
+  #movedAt: Nanoseconds = Number.NEGATIVE_INFINITY
 
   constructor(options: EngineLoopOptions) {
     this.#options = options
@@ -89,8 +92,10 @@ export class EngineLoop {
     for (let now = began; ; now = clock()) {
       let moved = 0
       for (let i = 0; i < workers.length; i++) moved += workers[i]!.poll(now)
-      if (moved === 0) return this.#rest(now)
-      this.#worked += moved
+      if (moved > 0) {
+        this.#worked += moved
+        this.#movedAt = now
+      } else if (now - this.#movedAt >= AWAKE_NS) return this.#rest(now)
       if (now - began > SLICE_NS) return this.#again()
     }
   }

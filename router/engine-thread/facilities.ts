@@ -23,6 +23,8 @@ const SLAB_PACKETS = 16_384
 /** Headroom for nested headers and a VLAN tag beside the largest packet. */
 const SLAB_SPARE_BYTES = 256
 const STANDARD_MTU = 1_500
+/** How late the end of a flow may be seen while nothing else happens. */
+const SWEEP_NS = 500 * MILLISECOND
 const DRAIN_INTERVAL_MS = 5
 
 /** Monotonic time in whole nanoseconds: captures have no finer. */
@@ -177,7 +179,7 @@ export class EngineFacilities {
 function engineOn({ ports }: RouterConfig, open: readonly OpenPort[], seed: number): Engine {
   const largest = Math.max(STANDARD_MTU, ...open.map(({ driver }) => driver.capabilities.maxFrameBytes))
   const stride = Math.ceil((largest + SLAB_SPARE_BYTES) / 64) * 64
-  const engine = new Engine({ seed, slab: { capacity: SLAB_PACKETS, stride } })
+  const engine = new Engine({ seed, slab: { capacity: SLAB_PACKETS, stride }, sweepNs: SWEEP_NS })
   for (const [index, { name, mtu }] of ports.entries())
     engine.addPort({ name, driver: open[index]!.driver, ...(mtu === undefined ? {} : { mtu }) })
   return engine

@@ -73,12 +73,12 @@ const turns = async (count = 3) => {
 
 describe('EngineLoop', () => {
   describe('when there is work', () => {
-    it('goes on until nothing moves, then waits for the descriptors', async () => {
-      const worker = new Portions(3, 2, 1)
-      const { loop, sleep } = bench([worker])
+    it('goes on until nothing has moved for 50 us, then waits for the descriptors', async () => {
+      const worker = new Portions(3, 2, 0, 1)
+      const { loop, sleep } = bench([worker], 10_000)
       loop.start()
       await turns()
-      expect(worker.polls).to.equal(4)
+      expect(worker.polls).to.equal(4 + 5)
       expect(sleep.descriptors).to.deep.equal([[7, 9]])
       loop.stop()
     })
@@ -133,7 +133,7 @@ describe('EngineLoop', () => {
   describe('when it is woken', () => {
     it('works at once', async () => {
       const worker = new Portions()
-      const { loop } = bench([worker])
+      const { loop } = bench([worker], 50_000)
       loop.start()
       await turns()
       const before = worker.polls
