@@ -8,6 +8,7 @@ import type { Change } from '../engine/index.ts'
 import { EMPTY_CONFIG, parseRouterConfig, planChanges, type RouterConfig } from './config/index.ts'
 import { ControlError, controlErrorOf } from './control/errors.ts'
 import type { EngineAccess } from './engine-access.ts'
+import { newlyDisbelieved } from './plugins/disbelief.ts'
 import { type Installations, settingsOf } from './plugins/installations.ts'
 import type { DryRun } from './plugins/plugin-host.ts'
 import { type DeclaredPlugin, type PluginStep, planPlugins, readDeclarations } from './plugins/plugin-plan.ts'
@@ -32,6 +33,8 @@ export interface ConfiguratorOptions {
   readonly installations: Installations
   readonly registry: Registry
   readonly trust: Trust
+  /** Calendar milliseconds. */
+  readonly clock: () => number
   readonly keys: RouterKeys
 }
 
@@ -111,6 +114,7 @@ export class Configurator {
     const steps = this.#planPlugins(plugins)
     const report = { changes: changes.map(describeChange), plugins: steps.map(describeStep), restart }
     const undo: Undo[] = []
+    const believed = this.#options.trust.store
     try {
       undo.push(this.#options.trust.load(next.trust))
       undo.push(this.#options.keys.load(next.keys))
@@ -120,10 +124,12 @@ export class Configurator {
         return { ...report, dryRuns }
       }
       await this.#apply(next, changes, steps, undo)
+      const { registry, trust, clock } = this.#options
+      const warnings = newlyDisbelieved(registry, believed, trust.store, clock)
       const declarations = Object.fromEntries(plugins.map((each) => [each.id, each.text]))
       this.#inForce({ ...text, declarations, stopped: false })
       this.#current = next
-      return report
+      return warnings.length === 0 ? report : { ...report, warnings }
     } catch (error) {
       await undoAll(undo)
       throw error

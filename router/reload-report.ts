@@ -13,6 +13,8 @@ export interface ReloadReport {
   }[]
   /** Keys whose new value holds from the next start on. */
   readonly restart: readonly string[]
+  /** What the operator should know. */
+  readonly warnings?: readonly string[]
   /** What the plugins would be granted and change; only of a dry run. */
   readonly dryRuns?: readonly DryRun[]
 }

@@ -82,7 +82,8 @@ export class Router {
     const { keys = new RouterKeys() } = options
     const installations = new Installations(plugins, registry, clock)
     this.#installations = installations
-    this.#configurator = source && new Configurator({ source, engine, installations, registry, trust, keys })
+    this.#configurator =
+      source && new Configurator({ source, engine, installations, registry, trust, keys, clock })
   }
 
   /** What the last start could not do. */
@@ -150,7 +151,7 @@ export class Router {
     return this.#turns.take(async () => {
       const report = await configurator.reload(dryRun)
       // What the start had to say of the file and of what it declares is over.
-      if (!dryRun) this.#warnings = []
+      if (!dryRun) this.#warnings = report.warnings ?? []
       return report
     })
   }

@@ -88,7 +88,7 @@ export const reload: Command = {
     }),
 }
 
-function reloadLines({ changes, plugins, restart }: ReloadReport, dryRun: boolean): string[] {
+function reloadLines({ changes, plugins, restart, warnings = [] }: ReloadReport, dryRun: boolean): string[] {
   const steps = [
     ...changes,
     ...plugins.map((each) => [each.do, each.id, each.version ?? ''].join(' ').trimEnd()),
@@ -98,6 +98,7 @@ function reloadLines({ changes, plugins, restart }: ReloadReport, dryRun: boolea
     heading,
     ...steps.map((each) => `  ${harmless(each)}`),
     ...(restart.length === 0 ? [] : [`from the next start on: ${restart.join(', ')}`]),
+    ...warnings.map((each) => `warning: ${harmless(each)}`),
   ]
 }
 

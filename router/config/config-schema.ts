@@ -67,9 +67,10 @@ const port: Schema = {
     device,
     mtu: integer(MIN_MTU, MAX_MTU),
     driver: { enum: ['af-packet', 'tap'], description: 'af-packet or tap' },
+    takeUplink: boolean,
     impairment,
   }),
-  description: 'a port: device, mtu, driver, impairment, all optional',
+  description: 'a port: device, mtu, driver, takeUplink, impairment, all optional',
 }
 
 const cpu: Schema = {

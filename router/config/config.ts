@@ -14,6 +14,8 @@ export interface PortSpec {
   readonly mtu?: number
   /** How frames are exchanged with the device. Default: as packets of an existing one. */
   readonly driver?: 'af-packet' | 'tap'
+  /** Takes the device even where the machine's default route leads by it. */
+  readonly takeUplink?: boolean
   /** A faulty link in front of it, each way: for laboratories. */
   readonly impairment?: ImpairmentOptions
 }

@@ -3,6 +3,7 @@ import { FaultInjector, Impairment, type PortDriver, type Random } from '../../e
 import { AfPacketPort, LinuxError, type PortProblem, TapPort } from '../../engine/ports/linux/index.ts'
 import type { PortSpec } from '../config/index.ts'
 import { DeviceClaim } from './device-claim.ts'
+import { refuseUplink } from './uplink.ts'
 
 /** A driver and what becomes readable when it has something. */
 export interface OpenPort {
@@ -21,6 +22,7 @@ export function openPort(spec: PortSpec, random: Random, say: (problem: string) 
   const { name, device } = spec
   const options = { name, device, onProblem: ({ message }: PortProblem) => say(message) }
   if (spec.driver === 'tap') return opened(TapPort.open(options), spec, random, () => {})
+  if (spec.takeUplink !== true) refuseUplink(device)
   const claim = new DeviceClaim(device)
   const onReturn = () => takeAgain(claim, (problem) => say(`${name}: ${problem}`))
   try {

@@ -106,6 +106,18 @@ describe('a router on real ports', function () {
     expect(router.router.run('tc qdisc show dev eth1')).to.not.contain('clsact')
   })
 
+  it('does not take the way to the rest of the world from its machine, unless it is told to', async () => {
+    const router = make()
+    router.router.run('ip addr add 10.9.9.2/24 dev eth0')
+    router.router.run('ip route add default via 10.9.9.1')
+    const refused = await router.start().catch((error: Error) => error)
+    expect(String(refused)).to.contain('takeUplink: true')
+    expect(router.router.run('tc qdisc show dev eth0')).to.not.contain('clsact')
+    router.configure({ ports: { eth0: { takeUplink: true } } })
+    await router.start()
+    expect(ping(router, '10.0.2.2')).to.contain(' 5 received')
+  })
+
   it('says which device is missing, and takes none then', async () => {
     const router = make({ ports: { eth1: { device: 'nosuch0' } } })
     const refused = await router.start().catch((error: Error) => error)

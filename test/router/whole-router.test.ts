@@ -114,6 +114,19 @@ describe('a whole router (R-PR-01, R-PR-02)', () => {
     ).to.include.members(['untrusted', 'revoked'])
   })
 
+  it('warns at a reload of plugins whose signer is believed no more, and lets them run', async () => {
+    const router = await new WholeRouter().start()
+    const { client } = router
+    await load(client, ONE)
+    expect(await client.call('reload')).to.not.have.property('warnings')
+    router.revoke(SIGNER.certificate.serial)
+    const { warnings } = (await client.call('reload')) as { warnings: string[] }
+    expect(warnings).to.have.length(1)
+    expect(warnings[0]).to.match(/^plugin policy runs on, but would not start again: .*revoked/)
+    expect(await client.call('health')).to.deep.include({ well: false, warnings })
+    expect(await router.flow(1)).to.equal('10.0.2.2')
+  })
+
   describe('when it is killed and started again', () => {
     it('comes back with the same plugins in the same versions', async () => {
       const router = await new WholeRouter().start()
