@@ -136,7 +136,7 @@ function grantedUrl(address: string, origins: readonly string[]): URL {
   const url = parseHttpUrl(address)
   if (url === undefined) throw new Refused('refused', 'a redirect to no address of the web')
   if (!isInOrigins(url, origins)) throw new Refused('refused', 'a redirect out of the granted origins')
-  return url
+  return new URL(url.href)
 }
 
 async function readResponse(response: IncomingMessage, maxBytes: number): Promise<HttpResponse> {
