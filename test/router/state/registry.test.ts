@@ -233,7 +233,10 @@ describe('Registry', () => {
 
   describe('when its folder cannot be written', () => {
     it('refuses, and stands as before', function () {
-      if (process.getuid?.() === 0) this.skip() // root writes everywhere
+      if (process.getuid?.() === 0) {
+        this.test!.title += ' [skipped: root writes everywhere]'
+        this.skip()
+      }
       const place = folder()
       const registry = Registry.open(place)
       chmodSync(place, 0o500)
