@@ -1,4 +1,5 @@
 /** What tests of real ports need: root on Linux, and namespaces of their own that leave nothing behind. */
+import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { closeSync, openSync } from 'node:fs'
 import type { Context } from 'mocha'
@@ -20,6 +21,14 @@ export function requireRoot(context: Context): void {
   } catch {
     requireLab(context, '/dev/net/tun cannot be opened')
   }
+}
+
+/** Skips the test where an ordinary user cannot run what lies in this clone: that is nothing the machine lacks. */
+export function requireReadable(context: Context): void {
+  const identity = ['--reuid=65534', '--regid=65534', '--clear-groups', '--', 'test', '-r', process.execPath]
+  if (spawnSync('setpriv', identity, { stdio: 'ignore' }).status === 0) return
+  if (context.test !== undefined) context.test.title += ' [skipped: an ordinary user cannot read this clone]'
+  context.skip()
 }
 
 /** Runs `ip` with words separated by spaces. Throws with what it said when it fails. */

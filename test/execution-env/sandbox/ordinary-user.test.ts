@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { describe, it } from 'mocha'
+import { requireReadable } from '../../support/linux.ts'
 import { requireLab, requireTool } from '../../support/oracle.ts'
 
 const PROGRAM = fileURLToPath(new URL('./ordinary-program.ts', import.meta.url))
@@ -29,16 +30,12 @@ function hasUserNamespaces(): boolean {
   return spawnSync('setpriv', [...NOBODY, 'unshare', '--user', 'true'], { stdio: 'ignore' }).status === 0
 }
 
-function isReadable(): boolean {
-  return spawnSync('setpriv', [...NOBODY, 'test', '-r', PROGRAM], { stdio: 'ignore' }).status === 0
-}
-
 describe('a sandbox process of an ordinary user (R-PR-02)', () => {
   it('is confined as that of root is, and has no way out either', function () {
     if (process.platform !== 'linux' || process.getuid?.() !== 0)
       requireLab(this, 'only root can become an ordinary user')
     requireTool(this, 'setpriv')
-    if (!isReadable()) requireLab(this, 'an ordinary user cannot read this folder')
+    requireReadable(this)
     if (!hasUserNamespaces()) requireLab(this, 'an ordinary user may make no user namespace here')
     this.timeout(60_000)
     const run = spawnSync('setpriv', [...NOBODY, process.execPath, PROGRAM], { encoding: 'utf8', env: {} })

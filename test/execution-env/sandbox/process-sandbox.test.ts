@@ -6,6 +6,7 @@ import { afterEach, describe, it } from 'mocha'
 import { Batch } from '../../../execution-env/sandbox/batch.ts'
 import { confine } from '../../../execution-env/sandbox/confinement.ts'
 import { vet } from '../../../execution-env/sandbox/vetting.ts'
+import { requireReadable } from '../../support/linux.ts'
 import { requireLab } from '../../support/oracle.ts'
 import {
   AT,
@@ -358,6 +359,7 @@ describe('ProcessSandbox', () => {
 
     it('runs as another user where that is asked for and possible', async function () {
       if (process.getuid?.() !== 0) requireLab(this, 'only a privileged router can change the user')
+      requireReadable(this)
       const { sandbox } = open({ user: { uid: 65_534, gid: 65_534 } })
       await loaded(sandbox, 'a', ECHO)
       expect(await resultOf(sandbox, 'a', 'run', 1)).to.equal(1)

@@ -7,7 +7,7 @@ import { afterEach, describe, it } from 'mocha'
 import { ControlError } from '../../../router/control/errors.ts'
 import { makeRouterFolder, runtimeFolder } from '../../../router/control/runtime-folder.ts'
 import { routerAddress } from '../../../router/control-client/address.ts'
-import { requireRoot } from '../../support/linux.ts'
+import { requireReadable, requireRoot } from '../../support/linux.ts'
 import { requireTool, runTool } from '../../support/oracle.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { refusalOf } from '../router-kit.ts'
@@ -57,6 +57,7 @@ describe('routerAddress', () => {
   it('tells who is let through, but may not look around, what may not be done', async function () {
     requireRoot(this)
     requireTool(this, 'setpriv')
+    requireReadable(this)
     const base = await baseWith('r1')
     chmodSync(base, 0o711)
     const asNobody = (...words: string[]) => {
