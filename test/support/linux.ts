@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { closeSync, openSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import type { Context } from 'mocha'
 import { describeDevice, inNamespace } from '../../engine/ports/linux/index.ts'
 import { requireLab, requireTool, runTool } from './oracle.ts'
@@ -25,8 +26,10 @@ export function requireRoot(context: Context): void {
 
 /** Skips the test where an ordinary user cannot run what lies in this clone: that is nothing the machine lacks. */
 export function requireReadable(context: Context): void {
-  const identity = ['--reuid=65534', '--regid=65534', '--clear-groups', '--', 'test', '-r', process.execPath]
-  if (spawnSync('setpriv', identity, { stdio: 'ignore' }).status === 0) return
+  const identity = ['--reuid=65534', '--regid=65534', '--clear-groups', '--', 'test', '-r']
+  const mayRead = (path: string) =>
+    spawnSync('setpriv', [...identity, path], { stdio: 'ignore' }).status === 0
+  if (mayRead(process.execPath) && mayRead(fileURLToPath(import.meta.url))) return
   if (context.test !== undefined) context.test.title += ' [skipped: an ordinary user cannot read this clone]'
   context.skip()
 }
