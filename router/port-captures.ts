@@ -3,7 +3,7 @@
  * in bounded memory until they are taken; what does not fit is counted, whole frames only, so that what was taken is
  * always a file that can be read. Drops by the engine stand in it as they do in a laboratory's.
  */
-import { CaptureWriter, type Engine, EngineError, type FrameSink } from '../engine/index.ts'
+import { CaptureWriter, type Engine, EngineError, type FrameSink, SECOND } from '../engine/index.ts'
 
 /** What has been captured since it was taken last. */
 export interface CapturePart {
@@ -22,7 +22,7 @@ const FORSAKEN_NS = 60e9
 
 interface Capture {
   readonly port: string
-  readonly sink: FrameSink
+  sink: FrameSink
   blocks: Uint8Array[]
   bytes: number
   omitted: number
@@ -52,18 +52,26 @@ export class PortCaptures {
     if (!this.#engine.portNames.includes(port)) throw new EngineError('unknown', `no port ${port}`, 'port')
     if (this.#captures.size >= MOST_CAPTURES)
       throw new EngineError('limit', `more than ${MOST_CAPTURES} captures`)
-    const capture = { port, blocks: [], bytes: 0, omitted: 0, takenAt: this.#now() } as unknown as Capture & {
-      sink: FrameSink
+    const capture: Capture = {
+      port,
+      sink: () => {},
+      blocks: [],
+      bytes: 0,
+      omitted: 0,
+      takenAt: this.#now(),
     }
     const number = this.#next++
+    const wholeSeconds = Math.floor(epochSeconds)
+    // A file counts from whole seconds: the rest goes to every frame.
+    const restNs = (epochSeconds - wholeSeconds) * SECOND
     const writer = new CaptureWriter((block) => this.#keep(capture, block), {
-      epochSeconds: Math.floor(epochSeconds),
+      epochSeconds: wholeSeconds,
       snapLength: snapBytes,
     })
     const show = writer.port(port)
     capture.sink = (direction, bytes, start, length, now, comment) => {
       if (capture.bytes <= WAITING_BYTES)
-        return show(direction, bytes, start, length, Math.floor(now), comment)
+        return show(direction, bytes, start, length, Math.floor(now + restNs), comment)
       capture.omitted++
       if (now - capture.takenAt > FORSAKEN_NS) this.end(number)
     }

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { describe, it } from 'mocha'
 import type { Engine, FrameSink } from '../../engine/index.ts'
+import { readPcapng } from '../../engine/ports/pcapng-reader.ts'
 import { PortCaptures } from '../../router/port-captures.ts'
 
 describe('PortCaptures', () => {
@@ -57,6 +58,15 @@ describe('PortCaptures', () => {
     expect(port.captures.take(other).omitted).to.be.above(0)
     port.captures.end(other)
     expect(port.sink).to.equal(undefined)
+  })
+
+  it('tells the calendar time of frames to the fraction of a second', () => {
+    const port = new Port()
+    const capture = port.captures.begin('eth0', 0, 1_000.75)
+    port.now = 0.5e9
+    port.carry(1)
+    const [frame] = readPcapng(port.captures.take(capture).bytes).packets
+    expect(frame).to.deep.include({ seconds: 1_001, nanoseconds: 250_000_000 })
   })
 
   it('is bounded in number, and knows its ports', () => {
